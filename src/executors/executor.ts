@@ -1,0 +1,69 @@
+import type { Json } from "../core/json.ts";
+
+/** One file of an action's package. `path` is relative, with `/`, and stays inside the package. */
+export interface PackageFile {
+  readonly path: string;
+  readonly content: Uint8Array;
+  readonly executable: boolean;
+}
+
+/** A local script to run. */
+export interface LocalCall {
+  readonly type: "local";
+  /** Path of the script within the package. */
+  readonly target: string;
+  readonly files: readonly PackageFile[];
+  /** Every argument, secrets included, as the script reads them from stdin. */
+  readonly arguments: Readonly<Record<string, Json>>;
+  /** Names of the declared parameters in their order: the positional arguments of a shell script. */
+  readonly parameterNames: readonly string[];
+  /** Which of them are secrets: never in argv. */
+  readonly secretNames: ReadonlySet<string>;
+}
+
+/** One HTTP request, complete but for the headers that every attempt gets (Idempotency-Key, User-Agent). */
+export interface RemoteCall {
+  readonly type: "remote";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Absolute http or https URL, templates already rendered. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sent in the query (GET, DELETE). */
+  readonly query?: Readonly<Record<string, Json>>;
+  /** Sent as JSON (POST, PUT, PATCH). */
+  readonly body?: Json;
+}
+
+/** What is asked of an executor: one attempt of one step. */
+export interface Attempt<Call = LocalCall | RemoteCall> {
+  readonly call: Call;
+  /** The same for every attempt of the step. */
+  readonly idempotencyKey: string;
+  /** Bound of this attempt, milliseconds. */
+  readonly timeoutMs: number;
+  /** Aborted when the run is cancelled or this node may no longer act for it: end what was begun, then answer CANCELLED. */
+  readonly signal: AbortSignal;
+  /**
+   * Plain values that must not leave: everything the executor reports (lines, output, error) is masked of them, in plain, base64,
+   * URL-encoded and JSON-escaped form, before it is handed on.
+   */
+  readonly secrets: readonly string[];
+  /** Called for each line as it comes, in order, already masked. */
+  onLog(stream: "STDOUT" | "STDERR" | "SYSTEM", text: string): void;
+}
+
+/** How an attempt ended. An executor never throws for what a script or a server does: it answers FAILED. */
+export type Outcome =
+  | { readonly status: "SUCCEEDED"; readonly output: Json }
+  | { readonly status: "FAILED"; readonly error: ExecutionError; readonly output?: Json }
+  | { readonly status: "TIMED_OUT"; readonly error: ExecutionError }
+  | { readonly status: "CANCELLED" };
+
+/** `code` is stable where it is ours (`exit_code`, `http_status`, `egress_refused`, …); a script may answer its own, as text. */
+export interface ExecutionError {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Runs one attempt and answers its outcome; resolves only when nothing of it is under way any more. */
+export type Execute<Call> = (attempt: Attempt<Call>) => Promise<Outcome>;
