@@ -1,0 +1,22 @@
+import { Action, ActionFile, ActionVersion } from "./actions/entities.ts";
+import { Playbook, PlaybookVersion } from "./playbooks/entities.ts";
+import { ClusterNode, Run, RunEvent, RunSignal } from "./runs/entities.ts";
+import { Secret, Variable } from "./secrets/entities.ts";
+import { ApiToken, Tenant } from "./tenancy/entities.ts";
+
+/** Every table of the product, for MikroORM and its migrations. */
+export const entities = [
+  Tenant,
+  ApiToken,
+  Secret,
+  Variable,
+  Action,
+  ActionVersion,
+  ActionFile,
+  Playbook,
+  PlaybookVersion,
+  ClusterNode,
+  Run,
+  RunEvent,
+  RunSignal,
+];

@@ -1,0 +1,76 @@
+import type { EntityManager } from "@mikro-orm/postgresql";
+import SchemaBuilder from "@pothos/core";
+import ComplexityPlugin from "@pothos/plugin-complexity";
+import DataloaderPlugin from "@pothos/plugin-dataloader";
+import ErrorsPlugin from "@pothos/plugin-errors";
+import RelayPlugin from "@pothos/plugin-relay";
+import ScopeAuthPlugin from "@pothos/plugin-scope-auth";
+import { GraphQLError } from "graphql";
+import type { Json } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+
+/**
+ * What a resolver gets. Rooms add what their own resolvers need by augmenting this interface in their `graphql.ts`;
+ * `app.ts` makes it, one per operation.
+ */
+export interface Context {
+  /** A fork of its own for each operation. */
+  readonly em: EntityManager;
+  readonly isSignedIn: boolean;
+  hasPermission(permission: string): boolean;
+}
+
+export const builder = new SchemaBuilder<{
+  Context: Context;
+  DefaultFieldNullability: false;
+  DefaultEdgesNullability: false;
+  DefaultNodeNullability: false;
+  /** `permission`: a name of the permission table; `signedIn`: any valid token. */
+  AuthScopes: { signedIn: boolean; permission: string };
+  Connection: { totalCount: () => Promise<number> | number };
+  Scalars: {
+    ID: { Input: string; Output: string };
+    DateTime: { Input: Date; Output: Date };
+    JSON: { Input: Json; Output: unknown };
+    UUID: { Input: string; Output: string };
+    ActionRef: { Input: string; Output: string };
+  };
+}>({
+  plugins: [ComplexityPlugin, ErrorsPlugin, ScopeAuthPlugin, RelayPlugin, DataloaderPlugin],
+  defaultFieldNullability: false,
+  relay: { edgesFieldOptions: { nullable: false }, nodeFieldOptions: { nullable: false } },
+  errors: {
+    directResult: true,
+    defaultUnionOptions: { name: ({ fieldName }) => `${fieldName.charAt(0).toUpperCase()}${fieldName.slice(1)}Result` },
+  },
+  scopeAuth: {
+    authScopes: (context) => ({
+      signedIn: context.isSignedIn,
+      permission: (permission) => context.hasPermission(permission),
+    }),
+    unauthorizedError: (_parent, context) =>
+      context.isSignedIn
+        ? new GraphQLError("You may not do this.", { extensions: { code: "FORBIDDEN" } })
+        : new GraphQLError("Sign in with a valid token: Authorization: Bearer <token>.", {
+            extensions: { code: "UNAUTHENTICATED" },
+          }),
+  },
+  complexity: {
+    defaultComplexity: 1,
+    defaultListMultiplier: 10,
+    limit: { complexity: limits.queryCostMax, depth: limits.queryDepthMax, breadth: 1_000 },
+  },
+});
+
+builder.globalConnectionField("totalCount", (t) =>
+  t.int({
+    description: "How many there are over all pages. Costs a statement of its own.",
+    resolve: (connection) => connection.totalCount(),
+  }),
+);
+
+builder.queryType({ description: "What can be read. Every list is a bounded connection; every row is the caller's tenant's." });
+builder.mutationType({ description: "What can be changed. Each takes one input and answers its payload or a Failure." });
+builder.subscriptionType({
+  description: "What can be watched, over graphql-ws and over SSE. `after` takes a cursor and goes on from there.",
+});
