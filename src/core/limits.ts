@@ -75,6 +75,10 @@ export const limits = {
   secretsPerTenantMax: 10_000,
   /** Values shorter than this are not masked: they would blank out ordinary text. */
   maskedLengthMin: 4,
+  /** Lines of a multi-line secret shorter than this are not masked by themselves. */
+  maskedLineLengthMin: 8,
+  /** Longer forms of a secret are masked in pieces of this length, so that no stream has to hold back more. */
+  maskedPieceLengthMax: 256,
 
   // ---- Invocations and runs -------------------------------------------------------------------------------------
   /** Context of a run (finding, asset, …) as JSON. */
@@ -90,10 +94,20 @@ export const limits = {
   logLinesPerRunMax: 50_000,
   /** Bytes of an HTTP response's body, after decompression. */
   responseBytesMax: 1024 * 1024,
+  /** Decompressed bytes for each compressed one; real JSON stays far below, a bomb has a thousand. */
+  responseRatioMax: 200,
+  /** Below this size the ratio says nothing: a small answer of blanks is harmless. */
+  responseRatioBytesMin: 64 * 1024,
+  /** All headers of an HTTP response together. */
+  responseHeaderBytesMax: 16 * 1024,
   /** Redirects followed, all within one origin. */
   redirectsMax: 5,
   /** From SIGTERM to SIGKILL for a script that does not end. */
   scriptKillGraceMs: 2_000,
+  /** How long a killed process may take to be gone, and the pipes it held to close, before its attempt ends without it. */
+  scriptGoneMs: 2_000,
+  /** One file that a script writes (ulimit -f): a runaway log does not fill the disk. */
+  scriptFileBytesMax: 1024 * 1024 * 1024,
   /** Longest wait between two attempts. */
   backoffMsMax: 3_600_000,
   /** Longest attempt of an action. */

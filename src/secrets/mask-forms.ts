@@ -1,0 +1,107 @@
+import { limits } from "../core/limits.ts";
+
+/**
+ * The texts by which a secret may leave: plain, reversed, hex, base64 in all three alignments, URL-encoded and JSON-escaped.
+ * @param values Plain values of at least `limits.maskedLengthMin` characters.
+ * @returns Distinct literals, longest first, none longer than `limits.maskedPieceLengthMax`: longer ones are cut into pieces.
+ */
+export function maskedLiterals(values: Iterable<string>): string[] {
+  const literals = new Set<string>();
+  for (const value of values) {
+    for (const form of formsOf(value)) addPieces(literals, form);
+    for (const line of linesOf(value)) for (const form of shortFormsOf(line)) addPieces(literals, form);
+  }
+  return [...literals].sort((a, b) => b.length - a.length);
+}
+
+function formsOf(value: string): string[] {
+  const bytes = Buffer.from(value);
+  const hex = bytes.toString("hex");
+  return [
+    ...shortFormsOf(value),
+    hex,
+    hex.toUpperCase(),
+    hex.replace(/../g, "%$&"),
+    hex.toUpperCase().replace(/../g, "%$&"),
+    ...base64Forms(bytes),
+  ];
+}
+
+/** What a single line of a secret is masked in: its other encodings would not be made line by line. */
+function shortFormsOf(value: string): string[] {
+  return [value, [...value].reverse().join(""), ...jsonForms(value), ...urlForms(value)];
+}
+
+/** JSON as different writers escape it: plainly, ASCII only, with `\/`, safe for HTML, and as JSON within JSON. */
+function jsonForms(value: string): string[] {
+  const plain = escaped(value.toWellFormed());
+  const ascii = plain.replace(/[\u007f-\uffff]/g, unicodeEscape);
+  const html = plain.replace(/[<>&]/g, unicodeEscape);
+  return [plain, ascii, html, plain.replaceAll("/", "\\/"), escaped(plain), escaped(ascii)];
+}
+
+function escaped(value: string): string {
+  return JSON.stringify(value).slice(1, -1);
+}
+
+function unicodeEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+/** Percent-encoding as different writers do it; each with upper-case and lower-case hex. */
+function urlForms(value: string): string[] {
+  const component = encodeURIComponent(value.toWellFormed());
+  const strict = component.replace(/[!'()*]/g, percent);
+  const form = component.replace(/[!'()~]/g, percent);
+  const forms = [component, strict, form, encodeURI(value.toWellFormed())];
+  const withPlus = forms.map((text) => text.replaceAll("%20", "+"));
+  const withSlash = [component, strict].map((text) => text.replaceAll("%2F", "/"));
+  const upper = [...forms, ...withPlus, ...withSlash];
+  return [...upper, ...upper.map((text) => text.replace(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase()))];
+}
+
+function percent(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/**
+ * Base64 of the value alone, and what stays the same of it at each alignment within a longer text: the characters that hold bits of
+ * the value only. Line-wrapped output (64 and 76 columns) is covered by its lines.
+ */
+function base64Forms(bytes: Buffer): string[] {
+  const alone = bytes.toString("base64");
+  const forms = [alone, alone.replace(/=+$/, "")];
+  for (const offset of [0, 1, 2]) {
+    const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
+    const first = Math.ceil((offset * 8) / 6);
+    const end = Math.floor(((offset + bytes.length) * 8) / 6);
+    forms.push(text.slice(first, end));
+  }
+  for (const columns of [64, 76]) if (alone.length > columns) forms.push(...chunksOf(alone, columns));
+  const kept = forms.filter((form) => form.length >= limits.maskedLengthMin);
+  return [...kept, ...kept.map((form) => form.replaceAll("+", "-").replaceAll("/", "_"))];
+}
+
+function chunksOf(text: string, length: number): string[] {
+  const chunks: string[] = [];
+  for (let start = 0; start < text.length; start += length) chunks.push(text.slice(start, start + length));
+  return chunks.filter((chunk) => chunk.length >= limits.maskedLineLengthMin);
+}
+
+function linesOf(value: string): string[] {
+  if (!/[\r\n]/.test(value)) return [];
+  return value
+    .split(/[\r\n]+/)
+    .map((line) => line.trim())
+    .filter((line) => line.length >= limits.maskedLineLengthMin);
+}
+
+function addPieces(literals: Set<string>, form: string): void {
+  const length = limits.maskedPieceLengthMax;
+  if (form.length <= length) {
+    literals.add(form);
+    return;
+  }
+  for (let start = 0; start + length < form.length; start += length) literals.add(form.slice(start, start + length));
+  literals.add(form.slice(-length));
+}
