@@ -1,0 +1,40 @@
+import { randomUUID } from "node:crypto";
+import pg from "pg";
+import { inject } from "vitest";
+import { clientConfig, type DatabaseAddress, type Orm, openOrm } from "../../src/database/orm.ts";
+import { entities } from "../../src/entities.ts";
+
+export interface TestDatabase {
+  readonly address: DatabaseAddress;
+  readonly orm: Orm;
+  /** Closes the pool and drops the database, whoever is still connected. */
+  close(): Promise<void>;
+}
+
+/** A database of one's own with all tables and no rows: a clone of the migrated template, in about 50 ms. Close it in `afterAll` or `afterEach`. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const { socketDirectory, user, templateDatabase } = inject("testServer");
+  const database = `test_${randomUUID().replaceAll("-", "")}`;
+  await onServer(`create database ${database} template ${templateDatabase}`);
+  const address = { socketDirectory, user, database };
+  const orm = await openOrm(address, entities);
+  return {
+    address,
+    orm,
+    async close() {
+      await orm.close(true);
+      await onServer(`drop database if exists ${database} with (force)`);
+    },
+  };
+}
+
+async function onServer(statement: string): Promise<void> {
+  const { socketDirectory, user } = inject("testServer");
+  const client = new pg.Client(clientConfig({ socketDirectory, user, database: "postgres" }));
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
