@@ -22,12 +22,53 @@ export const limits = {
   pageSizeMax: 100,
   /** A page when neither `first` nor `last` is given. */
   pageSizeDefault: 20,
+  /** Text of a document; values belong into variables. Comments are no tokens, so tokens alone bound nothing. */
+  queryLengthMax: 128 * 1024,
+  /** Fields of one operation with every fragment spread out: what bounds introspection, whose cost is not counted. */
+  queryFieldsMax: 1_000,
+  /** Parsed and validated documents that are remembered, and the longest of them: together at most about 8 MB of text. */
+  documentCacheMax: 500,
+  documentCacheLengthMax: 16 * 1024,
+  /** Problems of one document or its variables that are told at once. */
+  queryErrorsMax: 50,
+  /** Nesting of a request's variables: a document of `documentDepthMax` inside an input. */
+  requestDepthMax: 80,
+  /** The URL of a GET, and all headers of a request. */
+  requestHeaderBytesMax: 32 * 1024,
+  /** Time a client has to send a whole request. */
+  requestReceiveMs: 60_000,
+  /** After a refusal before the body was read: time the client has to read the answer before the connection is cut. */
+  requestLingerMs: 2_000,
   /** A frame of the WebSocket, as sent by clients. */
   webSocketFrameBytesMax: 8 * 1024 * 1024,
   /** Time a socket has to send connection_init. */
   webSocketInitMs: 5_000,
   /** Open operations on one socket. */
   webSocketOperationsMax: 200,
+  /** Fragments of one message; more is a flood of tiny ones. */
+  webSocketFragmentsMax: 1_024,
+  /** Sockets of one token on one node. */
+  webSocketsPerTokenMax: 6_000,
+  /** Sockets without a valid token on one node: they can do next to nothing. */
+  webSocketsAnonymousMax: 100,
+  /** Between two signs of life on an idle stream: proxies cut what is silent for 30 s and more. */
+  streamHeartbeatMs: 12_000,
+  /** How often the token behind an open stream is looked at again: a revoked one ends its streams within this time. */
+  streamAuthorisationMs: 5_000,
+
+  // ---- Tenancy ---------------------------------------------------------------------------------------------------
+  /** A bearer token's text: ours have 47 characters; a configured one and a JWT may be longer. */
+  tokenLengthMax: 8 * 1024,
+  /** How long a token is believed without being looked up again: revoking it works everywhere within this time. */
+  tokenBelievedMs: 1_000,
+  /** Tokens that are remembered at once. */
+  tokensBelievedMax: 10_000,
+  /** Valid tokens of one tenant. */
+  tokensPerTenantMax: 10_000,
+  /** Roles of one token. */
+  rolesMax: 32,
+  /** How exact `lastUsedAt` is: it is written at most once in this time. */
+  lastUsedStepMs: 60_000,
 
   // ---- Documents ------------------------------------------------------------------------------------------------
   /** Depth of any JSON or YAML that comes in. */
@@ -36,6 +77,16 @@ export const limits = {
   playbookSourceBytesMax: 1024 * 1024,
   /** Steps of a playbook, branches included. */
   playbookStepsMax: 1_000,
+  /** Values (objects, lists and what they hold) of one document, copies made by YAML aliases included: what bounds an alias bomb. */
+  documentValuesMax: 50_000,
+  /** Marks and words of one YAML text; 1,000 steps of 12 fields have 72,000. Reading 200,000 takes up to half a second. */
+  documentLexemesMax: 200_000,
+  /** Length of a playbook's name, and of a step's. */
+  playbookNameLengthMax: 255,
+  /** Longest life of a run that a playbook may ask for: two years, in minutes. */
+  playbookTimeoutMinutesMax: 1_051_200,
+  /** Source bytes of all compiled playbooks that one process keeps; compiled they take a few times as much. */
+  planCacheBytesMax: 16 * 1024 * 1024,
   /** An action definition as JSON. */
   definitionBytesMax: 256 * 1024,
   /** Parameters of one action. */
@@ -67,12 +118,38 @@ export const limits = {
   patternInputLengthMax: 1024 * 1024,
   /** A template's rendered text. */
   renderedBytesMax: 1024 * 1024,
+  /** All that one rendering puts in, together: a few full outputs fit, a list of thousands of them does not. */
+  renderedValueBytesMax: 4 * 1024 * 1024,
+  /** Brackets, lists and negations inside each other; a reader loses track long before. */
+  expressionDepthMax: 64,
+  /** Groups of conditions inside each other, and rules of one `conditions` object. */
+  conditionDepthMax: 16,
+  conditionRulesMax: 200,
+  /** Instructions of a compiled pattern: 5,000 compile within 10 ms; 160,000 took 600. */
+  patternInstructionsMax: 5_000,
+  /** Time one pattern may work on a text: linear engines can still need 12 us for a character. */
+  patternMatchMs: 50,
+  /** Texts up to this length can't reach `patternMatchMs`, so they are matched without the clock's cost (0.2 ms). */
+  patternUnclockedLengthMax: 1_000,
+  /** Longest written duration: ten years. */
+  durationMsMax: 3_650 * 86_400_000,
+  durationLengthMax: 64,
+  /** Parsed templates, expressions, networks and compiled patterns that are kept, and the longest text that is. */
+  parsedTextsKeptMax: 2_000,
+  patternsKeptMax: 200,
+  keptTextLengthMax: 2_000,
+  /** Warnings of one rendering or evaluation; more would not be read. */
+  warningsMax: 20,
 
   // ---- Secrets and variables ------------------------------------------------------------------------------------
   /** One secret's value: keys and certificates fit. */
   secretBytesMax: 64 * 1024,
   variableBytesMax: 16 * 1024,
   secretsPerTenantMax: 10_000,
+  /** Every variable of a tenant is read for each run that starts. */
+  variablesPerTenantMax: 500,
+  /** Names that one call resolves: every parameter of an action. */
+  secretNamesMax: 100,
   /** Values shorter than this are not masked: they would blank out ordinary text. */
   maskedLengthMin: 4,
   /** Lines of a multi-line secret shorter than this are not masked by themselves. */
@@ -119,10 +196,14 @@ export const limits = {
   interruptionsMax: 5,
   /** Runs that one node holds in memory; more wait as QUEUED until there is room. */
   residentRunsMax: 5_000,
+  /** A run that only waits, and for longer than this, is put out of memory until then. */
+  parkAfterMs: 60_000,
+  /** Between two tries to read what a step needs, while the database is away. */
+  prepareRetryMs: 1_000,
   /** Executors at work at once on one node; more wait in line. */
   executorsMax: 200,
-  /** The part of `executorsMax` that one tenant may hold while others wait. */
-  executorsPerTenantMax: 100,
+  /** The part of `executorsMax` that one tenant may hold, so that there is always room for another. */
+  executorsPerTenantMax: 150,
   /** Transitions in one flush of the journal. */
   flushEventsMax: 4_000,
 
@@ -135,6 +216,8 @@ export const limits = {
   drainMs: 10_000,
   /** How often a node looks for free and orphaned runs besides what notifications tell. */
   sweepMs: 1_000,
+  /** Until a run that could not be read (a key is missing, say) is tried again. */
+  loadRetryMs: 30_000,
   /** Runs claimed at once. */
   claimMax: 500,
 

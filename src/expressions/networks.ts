@@ -1,0 +1,55 @@
+import { BlockList, isIP } from "node:net";
+import { limits } from "../core/limits.ts";
+import { BoundedCache } from "./bounded-cache.ts";
+
+interface Network {
+  readonly base: string;
+  readonly family: "ipv4" | "ipv6";
+  readonly prefix: number;
+  readonly isAddress: boolean;
+  readonly members: BlockList;
+}
+
+// The longest of both is an IPv6 network with an embedded IPv4 address: 45 + "/128".
+const LENGTH_MAX = 49;
+const LIKELY = /^[0-9a-fA-F:]/;
+
+const networks = new BoundedCache<{ readonly network: Network | undefined }>(limits.parsedTextsKeptMax);
+
+/**
+ * Whether one address or network lies in the other: an address in a network (written on either side), a network within
+ * a wider one, an address in itself however it is spelt. An IPv4-mapped IPv6 address counts as the IPv4 one.
+ * @returns undefined unless both texts are an address or a network in CIDR notation.
+ */
+export function liesWithin(inner: string, outer: string): boolean | undefined {
+  const small = readNetwork(inner);
+  const wide = small && readNetwork(outer);
+  if (!small || !wide) return undefined;
+  return wide.isAddress && !small.isAddress ? holds(small, wide) : holds(wide, small);
+}
+
+function holds(wide: Network, small: Network): boolean {
+  // Prefixes of different families can't be compared; of a mapped address, only membership can be told.
+  if (wide.family === small.family ? small.prefix < wide.prefix : !small.isAddress) return false;
+  return wide.members.check(small.base, small.family);
+}
+
+function readNetwork(text: string): Network | undefined {
+  if (text.length > LENGTH_MAX || !LIKELY.test(text)) return undefined;
+  return networks.get(text, (fresh) => ({ network: parseNetwork(fresh) })).network;
+}
+
+function parseNetwork(text: string): Network | undefined {
+  const [base = "", suffix, ...rest] = text.split("/");
+  const version = isIP(base);
+  // A zone (%eth0) is a matter of one host, and no network can hold it.
+  if (version === 0 || base.includes("%") || rest.length > 0) return undefined;
+  const bits = version === 4 ? 32 : 128;
+  if (suffix !== undefined && !/^\d{1,3}$/.test(suffix)) return undefined;
+  const prefix = suffix === undefined ? bits : Number(suffix);
+  if (prefix > bits) return undefined;
+  const family = version === 4 ? "ipv4" : "ipv6";
+  const members = new BlockList();
+  members.addSubnet(base, prefix, family);
+  return { base, family, prefix, isAddress: suffix === undefined, members };
+}
