@@ -22,3 +22,22 @@ export function canonicalJson(value: Json): string {
 export function sha256(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
+
+/** PostgreSQL's jsonb takes neither U+0000 nor half a surrogate pair; both become U+FFFD. */
+export function storableText(text: string): string {
+  return text.toWellFormed().replaceAll("\u0000", "\uFFFD");
+}
+
+const unstorable = /\\u(0000|d[89a-f])/;
+
+/** The value with every text and key in it storable; the same object where nothing had to change. `text` is its JSON. */
+export function storableJson(value: Json, text = JSON.stringify(value)): Json {
+  return unstorable.test(text) ? replaceTexts(value) : value;
+}
+
+function replaceTexts(value: Json): Json {
+  if (typeof value === "string") return storableText(value);
+  if (Array.isArray(value)) return value.map(replaceTexts);
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [storableText(key), replaceTexts(inner)]));
+}

@@ -227,5 +227,7 @@ export const limits = {
   /** Rows of one read from the journal. */
   streamPageMax: 500,
   /** How often a stream looks at the journal besides what notifications tell. */
-  streamPollMs: 1_000,
+  streamPollMs: 5_000,
+  /** Between two looks at what changed in a tenant: a dashboard needs the latest state, not each of a thousand in a second. */
+  tenantUpdatesMs: 50,
 } as const;

@@ -50,6 +50,8 @@ const RunSchema = defineEntity({
     },
     { name: "run_kind_names_what_runs", expression: "(kind = 'PLAYBOOK') = (playbook_version_id is not null)" },
     { name: "run_secrets_are_erased", expression: "finished_at is null or sealed_secrets is null" },
+    { name: "run_ended_has_no_owner", expression: "finished_at is null or owner_id is null" },
+    { name: "run_free_knows_when", expression: "(owner_id is null and finished_at is null) = (wake_at is not null)" },
   ],
   uniques: [
     {
@@ -64,7 +66,7 @@ const RunSchema = defineEntity({
     {
       name: "run_free",
       expression: (columns, table, indexName) =>
-        `create index "${indexName}" on "${table.name}" ("${columns.createdAt}") where "${columns.ownerId}" is null and "${columns.finishedAt}" is null`,
+        `create index "${indexName}" on "${table.name}" ("${columns.wakeAt}") where "${columns.wakeAt}" is not null`,
     },
     {
       name: "run_owned",
@@ -109,7 +111,7 @@ const RunSchema = defineEntity({
     inputHash: p.string().length(64).nullable(),
     /** The node that runs it; null when it is free to be claimed, or has ended. */
     ownerId: p.integer().nullable(),
-    /** A free run sleeps until then. */
+    /** From when a free run may be claimed; null while it is owned and once it has ended. */
     wakeAt: p.datetime().nullable(),
     startedAt: p.datetime().nullable(),
     finishedAt: p.datetime().nullable(),

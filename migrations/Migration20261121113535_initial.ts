@@ -1,8 +1,8 @@
 import { Migration } from '@mikro-orm/migrations';
 
-export class Migration20261121112058_initial extends Migration {
+export class Migration20261121113535_initial extends Migration {
 
-  override name = 'Migration20261121112058_initial';
+  override name = 'Migration20261121113535_initial';
 
   override up(): void | Promise<void> {
     this.addSql(`create table "action" ("id" uuid not null, "tenant_id" uuid not null, "created_at" timestamptz not null, "uuid" uuid not null, "name" varchar(128) not null, "enabled" boolean not null, "active_version_id" uuid null, "type" text not null, "description" text not null, "tags" text[] not null, "executor_type" text not null, primary key ("id"));`);
@@ -27,7 +27,7 @@ export class Migration20261121112058_initial extends Migration {
     this.addSql(`create table "run" ("id" uuid not null, "tenant_id" uuid not null, "created_at" timestamptz not null, "kind" text not null, "status" text not null, "playbook_id" uuid null, "playbook_version_id" uuid null, "action_id" uuid null, "action_version_id" uuid null, "context" jsonb not null, "parameters" jsonb null, "sealed_secrets" text null, "sandbox" boolean not null default false, "dry_run" boolean not null default false, "started_by_kind" text not null, "started_by_name" varchar(255) not null, "started_by_id" uuid null, "idempotency_key" varchar(255) null, "input_hash" varchar(64) null, "owner_id" int null, "wake_at" timestamptz null, "started_at" timestamptz null, "finished_at" timestamptz null, "attempt" int not null default 1, "failed_step_count" int not null default 0, "simulated_step_count" int not null default 0, "error_code" varchar(255) null, "error_message" text null, "rerun_of_id" uuid null, "changed_xid" bigint not null default pg_current_xact_id()::text::bigint, primary key ("id"));`);
     this.addSql(`create index "run_tenant_id_created_at_id_index" on "run" ("tenant_id", "created_at", "id");`);
     this.addSql(`create index "run_tenant_id_changed_xid_index" on "run" ("tenant_id", "changed_xid");`);
-    this.addSql(`create index "run_free" on "run" ("created_at") where "owner_id" is null and "finished_at" is null;`);
+    this.addSql(`create index "run_free" on "run" ("wake_at") where "wake_at" is not null;`);
     this.addSql(`create index "run_owned" on "run" ("owner_id") where "owner_id" is not null;`);
     this.addSql(`create index "run_of_playbook" on "run" ("tenant_id", "playbook_id", "id" desc) where "playbook_id" is not null;`);
     this.addSql(`create index "run_of_action" on "run" ("tenant_id", "action_id", "id" desc) where "action_id" is not null;`);
@@ -66,6 +66,8 @@ export class Migration20261121112058_initial extends Migration {
     this.addSql(`alter table "run" add constraint "run_finished_iff_terminal" check ((finished_at is not null) = (status in ('SUCCEEDED','FAILED','CANCELLED','TIMED_OUT','SKIPPED')));`);
     this.addSql(`alter table "run" add constraint "run_kind_names_what_runs" check ((kind = 'PLAYBOOK') = (playbook_version_id is not null));`);
     this.addSql(`alter table "run" add constraint "run_secrets_are_erased" check (finished_at is null or sealed_secrets is null);`);
+    this.addSql(`alter table "run" add constraint "run_ended_has_no_owner" check (finished_at is null or owner_id is null);`);
+    this.addSql(`alter table "run" add constraint "run_free_knows_when" check ((owner_id is null and finished_at is null) = (wake_at is not null));`);
     this.addSql(`alter table "run" add constraint "run_kind_check" check ("kind" in ('ACTION', 'PLAYBOOK'));`);
     this.addSql(`alter table "run" add constraint "run_status_check" check ("status" in ('QUEUED', 'RUNNING', 'WAITING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED', 'SKIPPED'));`);
     this.addSql(`alter table "run" add constraint "run_started_by_kind_check" check ("started_by_kind" in ('TOKEN', 'MEMBER', 'AGENT', 'SYSTEM'));`);

@@ -1,0 +1,226 @@
+import { Pool } from "pg";
+import { StateFailure } from "../core/failures.ts";
+import { limits } from "../core/limits.ts";
+import type { Log } from "../core/log.ts";
+import { clientConfig, type DatabaseAddress } from "../database/orm.ts";
+import { claimSql, giveBackSql, nextDueSql, signalledSql, signalsSql, wakeSignalledSql } from "./claim-sql.ts";
+import { toRow } from "./events.ts";
+import { ExecutorSlots } from "./executor-slots.ts";
+import { headChange } from "./head-change.ts";
+import type { Hub } from "./hub.ts";
+import type { Signal } from "./interruption.ts";
+import { Journal, type WriteResult } from "./journal.ts";
+import { type LoadPorts, loadRuns } from "./load-runs.ts";
+import { Membership } from "./membership.ts";
+import type { NewRun } from "./new-run.ts";
+import type { StepPorts } from "./perform-step.ts";
+import { type ResidentPorts, ResidentRun } from "./resident-run.ts";
+import { beginning } from "./transition.ts";
+
+export interface EnginePorts extends Omit<LoadPorts, "pool"> {
+  readonly address: DatabaseAddress;
+  /** Whether the database is embedded in this process, so that no other can be using it. */
+  readonly isAlone: boolean;
+  readonly steps: Omit<StepPorts, "log">;
+  readonly hub: Hub;
+  readonly log: Log;
+}
+
+/**
+ * Runs whatever of the cluster's runs this node owns. Its port is narrow: `start`, `hint`, `stop`; all else it finds in the database.
+ * Nothing that comes as a notification is needed: what was not heard is found by the sweep.
+ */
+export class Engine {
+  readonly #ports: EnginePorts;
+  readonly #pool: Pool;
+  readonly #membership: Membership;
+  readonly #journal: Journal;
+  readonly #residentPorts: ResidentPorts;
+  readonly #resident = new Map<string, ResidentRun>();
+  #sweeping: Promise<void> | undefined;
+  #isSweepWanted = false;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #isStopping = false;
+
+  constructor(ports: EnginePorts) {
+    const { address, isAlone, hub, log } = ports;
+    this.#ports = ports;
+    this.#pool = new Pool({ ...clientConfig(address), application_name: "riposte-engine", max: 4 });
+    this.#pool.on("error", (error) => log.warn({ event: "engine.connection_failed", message: error.message }));
+    this.#membership = new Membership({
+      address,
+      isAlone,
+      log,
+      onLost: () => this.#dropAll(),
+      onFreed: () => this.#sweep(),
+    });
+    this.#journal = new Journal({ address, membership: this.#membership, log });
+    this.#residentPorts = {
+      journal: this.#journal,
+      hub,
+      steps: { ...ports.steps, log },
+      slots: new ExecutorSlots(),
+      log,
+      onReleased: (run, reason) => this.#released(run, reason),
+    };
+  }
+
+  /** Joins the cluster and takes up what is free: after a crash, everything this machine was at. */
+  async start(): Promise<void> {
+    await this.#membership.start();
+    await this.#sweep();
+  }
+
+  /** True while runs can be started and written here. */
+  isReady(): boolean {
+    return !this.#isStopping && this.#membership.identity() !== undefined;
+  }
+
+  residentCount(): number {
+    return this.#resident.size;
+  }
+
+  /**
+   * Makes a run durable and begins it, here if there is room, else wherever there is some first.
+   * @returns `written`, or `conflict` when another run has its idempotency key.
+   * @throws StateFailure `unavailable` when this node can't write at the moment.
+   */
+  async begin(birth: NewRun): Promise<"written" | "conflict"> {
+    if (!this.isReady()) throw unavailable();
+    const isFree = this.#resident.size >= limits.residentRunsMax;
+    const result = await (isFree ? this.#beginFree(birth) : this.#beginHere(birth));
+    if (result === "written" || result === "conflict") return result;
+    throw result === "refused" ? new Error(`The journal refused run ${birth.id}.`) : unavailable();
+  }
+
+  /** Something was said to these runs (`run_signal`), on whichever node: those that are resident here hear it now. */
+  async hint(runIds: readonly string[]): Promise<void> {
+    const here = runIds.filter((id) => this.#resident.has(id));
+    if (here.length < runIds.length) void this.#sweep();
+    if (here.length === 0) return;
+    const { rows } = await this.#pool.query<Signal & { runId: string }>(signalsSql, [here]);
+    for (const [runId, signals] of Map.groupBy(rows, (row) => row.runId)) this.#resident.get(runId)?.signal(signals);
+  }
+
+  /** Runs may have become free: claims what is due. */
+  async wake(): Promise<void> {
+    await this.#sweep();
+  }
+
+  /**
+   * Takes nothing new, waits up to `limits.drainMs` for the executors at work, ends what is left, gives every run back and leaves the cluster.
+   * A step that was ended so is interrupted, as after a crash.
+   */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    clearTimeout(this.#sweepTimer);
+    await this.#sweeping;
+    const runs = [...this.#resident.values()];
+    const quiet = Promise.all(runs.map((run) => run.rest()));
+    await Promise.race([quiet, new Promise((resolve) => setTimeout(resolve, limits.drainMs))]);
+    for (const run of runs) run.drop();
+    await quiet;
+    await this.#journal.stop();
+    await this.#membership.stop();
+    await this.#pool.end();
+  }
+
+  #beginHere(birth: NewRun): Promise<WriteResult> {
+    const run = new ResidentRun(this.#residentPorts, { ...birth, createdAt: Date.now() });
+    this.#resident.set(birth.id, run);
+    return run.begin(birth);
+  }
+
+  #beginFree(birth: NewRun): Promise<WriteResult> {
+    const at = Date.now();
+    const event = toRow({ type: "RUN_STATUS", status: "QUEUED", sequence: 1, at, runAttempt: 1 });
+    return new Promise((settled) => {
+      const entry = { runId: birth.id, tenantId: birth.tenantId, events: [event], birth, head: headChange(beginning, at) };
+      this.#journal.append({ ...entry, settled });
+    });
+  }
+
+  #released(run: ResidentRun, reason: "over" | "lost" | "broken"): void {
+    if (this.#resident.get(run.info.id) === run) this.#resident.delete(run.info.id);
+    if (reason === "lost") this.#membership.lost();
+    if (reason === "broken") void this.#reload(run.info.id, (again) => again.fail("internal_error", "The run could not be written down."));
+    if (this.#isSweepWanted) void this.#sweep();
+  }
+
+  #dropAll(): void {
+    for (const run of this.#resident.values()) run.drop();
+    this.#resident.clear();
+  }
+
+  /** Claims what is due, hears what was said, and sets the timer for the next time. One at a time. */
+  #sweep(): Promise<void> {
+    this.#isSweepWanted = true;
+    this.#sweeping ??= this.#sweepAll().finally(() => {
+      this.#sweeping = undefined;
+    });
+    return this.#sweeping;
+  }
+
+  async #sweepAll(): Promise<void> {
+    clearTimeout(this.#sweepTimer);
+    let delayMs: number = limits.sweepMs;
+    while (this.#isSweepWanted && !this.#isStopping) {
+      this.#isSweepWanted = false;
+      try {
+        delayMs = await this.#sweepOnce();
+      } catch (error) {
+        this.#ports.log.warn({ event: "engine.sweep_failed", message: (error as Error).message });
+      }
+    }
+    if (!this.#isStopping) this.#sweepTimer = setTimeout(() => void this.#sweep(), delayMs);
+  }
+
+  async #sweepOnce(): Promise<number> {
+    const self = this.#membership.identity();
+    if (!self) return limits.sweepMs;
+    await this.#pool.query(wakeSignalledSql);
+    const room = Math.min(limits.residentRunsMax - this.#resident.size, limits.claimMax);
+    if (room > 0) {
+      const { rows } = await this.#pool.query<{ id: string }>(claimSql, [self.nodeId, self.epoch, room]);
+      await this.#takeUp(rows.map(({ id }) => id));
+      // More may be due than was taken at once.
+      if (rows.length === limits.claimMax) this.#isSweepWanted = true;
+    }
+    const said = await this.#pool.query<{ runId: string }>(signalledSql, [self.nodeId]);
+    if (said.rows.length > 0) await this.hint(said.rows.map(({ runId }) => runId).filter((id) => this.#resident.has(id)));
+    const { rows } = await this.#pool.query<{ ms: string | null }>(nextDueSql);
+    const dueMs = rows[0]?.ms == null ? limits.sweepMs : Math.max(Number(rows[0].ms), room > 0 ? 0 : limits.sweepMs);
+    return Math.min(dueMs, limits.sweepMs);
+  }
+
+  async #takeUp(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const loaded = await loadRuns({ ...this.#ports, pool: this.#pool }, ids);
+    const self = this.#membership.identity();
+    for (const [id, run] of loaded) {
+      if (run instanceof Error) await this.#giveBack(id, run, self?.nodeId);
+      else if (self && !this.#isStopping) {
+        const resident = new ResidentRun(this.#residentPorts, run.info, run.walk);
+        this.#resident.set(id, resident);
+        resident.resume(run.signals);
+      }
+    }
+  }
+
+  async #reload(id: string, then: (run: ResidentRun) => void): Promise<void> {
+    const run = (await loadRuns({ ...this.#ports, pool: this.#pool }, [id])).get(id);
+    if (!run || run instanceof Error) return;
+    const resident = new ResidentRun(this.#residentPorts, run.info, run.walk);
+    this.#resident.set(id, resident);
+    then(resident);
+  }
+
+  async #giveBack(id: string, reason: Error, nodeId: number | undefined): Promise<void> {
+    this.#ports.log.error({ event: "run.load_failed", runId: id, reason: reason.message });
+    if (nodeId !== undefined) await this.#pool.query(giveBackSql, [id, limits.loadRetryMs, nodeId]);
+  }
+}
+
+function unavailable(): StateFailure {
+  return new StateFailure("unavailable", "This node can't take runs at the moment; try again, or another node.");
+}

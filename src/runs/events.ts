@@ -1,0 +1,173 @@
+import type { Json, JsonObject } from "../core/json.ts";
+import type { ExecutionError } from "../executors/executor.ts";
+import type { runStatuses } from "./entities.ts";
+
+export type RunStatus = (typeof runStatuses)[number];
+export const stepStatuses = [
+  "PENDING",
+  "RUNNING",
+  "WAITING",
+  "SUCCEEDED",
+  "SIMULATED",
+  "FAILED",
+  "TIMED_OUT",
+  "SKIPPED",
+  "CANCELLED",
+] as const;
+export type StepStatus = (typeof stepStatuses)[number];
+export type LogStream = "STDOUT" | "STDERR" | "SYSTEM";
+
+/** The run took a status; a terminal one is its last event. */
+export interface RunStatusFact {
+  readonly type: "RUN_STATUS";
+  readonly status: RunStatus;
+  readonly error?: ExecutionError;
+}
+
+/** A step took a status. RUNNING is written before its executor is called, the outcome before anything follows from it. */
+export interface StepStatusFact {
+  readonly type: "STEP_STATUS";
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly status: StepStatus;
+  /** Arguments as shown: secrets are `***`. With RUNNING, or with an outcome that came without it. */
+  readonly input?: Json;
+  readonly output?: Json;
+  readonly error?: ExecutionError;
+  readonly warnings?: readonly string[];
+  readonly actionVersionId?: string;
+  /** With RUNNING: how often and how the action wants to be tried. */
+  readonly retry?: { readonly maxAttempts: number; readonly backoffMs: number };
+  /** With RUNNING, where the action's own rule is not to be run again after an interruption. */
+  readonly onInterrupt?: "fail";
+  /** With WAITING: when the next attempt begins, milliseconds since 1970. */
+  readonly retryAt?: number;
+  /** With FAILED: trying again can't help (a violation, an unknown effect). */
+  readonly isFinal?: true;
+}
+
+/** One line that a step wrote. */
+export interface LogFact {
+  readonly type: "LOG";
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly stream: LogStream;
+  readonly text: string;
+}
+
+/** Something that a person should know. Three codes steer the run: `cancel_requested`, `run_timed_out`, `step_interrupted`. */
+export interface NoticeFact {
+  readonly type: "NOTICE";
+  readonly stepId?: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export type Fact = RunStatusFact | StepStatusFact | LogFact | NoticeFact;
+
+/** A fact with its place in the run: what is stored and streamed. `sequence` counts from 1 without gaps. */
+export type RunEvent<F extends Fact = Fact> = F & {
+  readonly sequence: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly runAttempt: number;
+};
+
+/** A row of `run_event` without its run: `body` holds what has no column. */
+export interface EventRow {
+  readonly sequence: number;
+  readonly at: number;
+  readonly runAttempt: number;
+  readonly type: Fact["type"];
+  readonly stepId: string | null;
+  readonly attempt: number | null;
+  readonly label: string;
+  readonly body: JsonObject | null;
+}
+
+export function toRow(event: RunEvent): EventRow {
+  const { sequence, at, runAttempt } = event;
+  const place = { sequence, at, runAttempt };
+  switch (event.type) {
+    case "RUN_STATUS":
+      return {
+        ...place,
+        type: event.type,
+        stepId: null,
+        attempt: null,
+        label: event.status,
+        body: event.error ? { error: { ...event.error } } : null,
+      };
+    case "STEP_STATUS": {
+      const { type, stepId, attempt, status, sequence: _s, at: _a, runAttempt: _r, ...rest } = event;
+      return { ...place, type, stepId, attempt, label: status, body: rest as unknown as JsonObject };
+    }
+    case "LOG":
+      return {
+        ...place,
+        type: event.type,
+        stepId: event.stepId,
+        attempt: event.attempt,
+        label: event.stream,
+        body: { text: event.text },
+      };
+    case "NOTICE":
+      return {
+        ...place,
+        type: event.type,
+        stepId: event.stepId ?? null,
+        attempt: null,
+        label: event.code,
+        body: { message: event.message },
+      };
+    default:
+      return event satisfies never;
+  }
+}
+
+/** The event of a row; the inverse of {@link toRow}. */
+export function fromRow(row: EventRow): RunEvent {
+  const { sequence, at, runAttempt } = row;
+  const place = { sequence, at, runAttempt };
+  const stepId = row.stepId ?? "";
+  const attempt = row.attempt ?? 0;
+  switch (row.type) {
+    case "RUN_STATUS":
+      return { ...place, type: row.type, status: row.label as RunStatus, ...(row.body as object | null) };
+    case "STEP_STATUS":
+      return {
+        ...place,
+        type: row.type,
+        stepId,
+        attempt,
+        status: row.label as StepStatus,
+        ...(row.body as object | null),
+      };
+    case "LOG":
+      return {
+        ...place,
+        type: row.type,
+        stepId,
+        attempt,
+        stream: row.label as LogStream,
+        text: String(row.body?.["text"] ?? ""),
+      };
+    case "NOTICE":
+      return {
+        ...place,
+        type: row.type,
+        ...(row.stepId === null ? {} : { stepId }),
+        code: row.label,
+        message: String(row.body?.["message"] ?? ""),
+      };
+    default:
+      return row.type satisfies never;
+  }
+}
+
+const terminal: ReadonlySet<string> = new Set(["SUCCEEDED", "SIMULATED", "FAILED", "TIMED_OUT", "CANCELLED", "SKIPPED"]);
+
+/** True for a status that nothing follows, of a run or of a step's attempt. */
+export function isTerminal(status: RunStatus | StepStatus): boolean {
+  return terminal.has(status);
+}

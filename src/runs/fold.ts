@@ -1,0 +1,138 @@
+import type { Json } from "../core/json.ts";
+import type { ExecutionError } from "../executors/executor.ts";
+import { isTerminal, type RunEvent, type RunStatus, type StepStatus, type StepStatusFact } from "./events.ts";
+
+/** One step of a run, as its events tell. */
+export interface StepState {
+  readonly stepId: string;
+  readonly status: StepStatus;
+  /** Of the latest try, from 1; while WAITING for a retry, of the one to come. */
+  readonly attempt: number;
+  /** Tries that ended with the death of their node: they do not count against the retries. */
+  readonly interruptions: number;
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+  readonly input?: Json;
+  readonly output?: Json;
+  readonly error?: ExecutionError;
+  readonly warnings: readonly string[];
+  readonly actionVersionId?: string;
+  readonly retry?: StepStatusFact["retry"];
+  readonly onInterrupt?: "fail";
+  readonly retryAt?: number;
+  readonly isFinal?: true;
+}
+
+/** A run, as its events tell. */
+export interface RunState {
+  readonly status: RunStatus;
+  /** Sequence of the last event; 0 before the first. */
+  readonly sequence: number;
+  readonly runAttempt: number;
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+  readonly error?: ExecutionError;
+  /** Steps that something has happened to in this attempt of the run. */
+  readonly steps: ReadonlyMap<string, StepState>;
+  /** Set once the run has been told to stop: how it will end. */
+  readonly ending?: { readonly status: "CANCELLED" | "TIMED_OUT"; readonly error: ExecutionError };
+}
+
+export const unstarted: RunState = { status: "QUEUED", sequence: 0, runAttempt: 1, steps: new Map() };
+
+/** The state after one more event. Pure: the interpreter after a crash, the API and the streams all read a run through it. */
+export function fold(state: RunState, event: RunEvent): RunState {
+  switch (event.type) {
+    case "RUN_STATUS":
+      return foldRunStatus(state, event);
+    case "STEP_STATUS":
+      return { ...state, sequence: event.sequence, steps: withStep(state, foldStep(state.steps.get(event.stepId), event)) };
+    case "NOTICE":
+      return { ...foldNotice(state, event), sequence: event.sequence };
+    case "LOG":
+      return { ...state, sequence: event.sequence };
+    default:
+      return event satisfies never;
+  }
+}
+
+function foldRunStatus(state: RunState, event: RunEvent & { type: "RUN_STATUS" }): RunState {
+  const { status, sequence, runAttempt, at, error } = event;
+  const isNewAttempt = runAttempt > state.runAttempt;
+  const { error: _before, ...rest } = state;
+  return {
+    ...rest,
+    status,
+    sequence,
+    runAttempt,
+    ...(status !== "QUEUED" && state.startedAt === undefined ? { startedAt: at } : {}),
+    ...(isTerminal(status) ? { finishedAt: at } : {}),
+    ...(error ? { error } : {}),
+    steps: isNewAttempt ? new Map() : state.steps,
+  };
+}
+
+function foldStep(before: StepState | undefined, event: RunEvent & { type: "STEP_STATUS" }): StepState {
+  const { stepId, attempt, status, at } = event;
+  const common = { stepId, attempt, status, interruptions: before?.interruptions ?? 0 };
+  const kept = {
+    ...(event.input ?? before?.input) === undefined ? {} : { input: (event.input ?? before?.input) as Json },
+    ...definedOf({
+      actionVersionId: event.actionVersionId ?? before?.actionVersionId,
+      retry: event.retry ?? before?.retry,
+      onInterrupt: event.onInterrupt ?? before?.onInterrupt,
+    }),
+  };
+  const warnings = [...(status === "RUNNING" ? [] : (before?.warnings ?? [])), ...(event.warnings ?? [])];
+  if (status === "RUNNING") return { ...common, ...kept, warnings, startedAt: at };
+  if (status === "WAITING") {
+    return { ...common, ...kept, warnings, ...definedOf({ startedAt: before?.startedAt, error: before?.error, retryAt: event.retryAt }) };
+  }
+  return {
+    ...common,
+    ...kept,
+    warnings,
+    startedAt: before?.startedAt ?? at,
+    finishedAt: at,
+    ...(event.output === undefined ? {} : { output: event.output }),
+    ...definedOf({ error: event.error, isFinal: event.isFinal }),
+  };
+}
+
+function foldNotice(state: RunState, event: RunEvent & { type: "NOTICE" }): RunState {
+  const error = { code: event.code, message: event.message };
+  switch (event.code) {
+    case "cancel_requested":
+      return state.ending ? state : { ...state, ending: { status: "CANCELLED", error: { ...error, code: "cancelled" } } };
+    case "run_timed_out":
+      return state.ending ? state : { ...state, ending: { status: "TIMED_OUT", error } };
+    case "step_interrupted": {
+      const step = event.stepId === undefined ? undefined : state.steps.get(event.stepId);
+      if (!step) return state;
+      return { ...state, steps: withStep(state, { ...step, status: "PENDING", interruptions: step.interruptions + 1 }) };
+    }
+    default:
+      return state;
+  }
+}
+
+/** Steps that failed and steps that were simulated: what every view of a run shows beside its status. */
+export function countSteps(state: RunState): { failedStepCount: number; simulatedStepCount: number } {
+  let failedStepCount = 0;
+  let simulatedStepCount = 0;
+  for (const { status } of state.steps.values()) {
+    if (status === "FAILED" || status === "TIMED_OUT") failedStepCount += 1;
+    if (status === "SIMULATED") simulatedStepCount += 1;
+  }
+  return { failedStepCount, simulatedStepCount };
+}
+
+function withStep(state: RunState, step: StepState): ReadonlyMap<string, StepState> {
+  return new Map(state.steps).set(step.stepId, step);
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function definedOf<T extends object>(fields: T): Defined<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
+}

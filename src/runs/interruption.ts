@@ -1,0 +1,41 @@
+import { limits } from "../core/limits.ts";
+import type { Fact, NoticeFact } from "./events.ts";
+import type { StepState } from "./fold.ts";
+
+/** Something a run is to hear of, as its row says. */
+export interface Signal {
+  readonly id: string;
+  readonly type: "CANCEL";
+  readonly body: { readonly reason?: string | null; readonly by?: string };
+}
+
+/** What a step becomes that was under way when its node died: nobody knows whether it took effect. */
+export function interruptedFact(step: StepState, isEnding: boolean): Fact {
+  const { stepId, attempt } = step;
+  const outcome = { type: "STEP_STATUS" as const, stepId, attempt };
+  const unknown = {
+    code: "effect_unknown",
+    message: "The node that ran it died; whether it took effect is not known. A person must look.",
+  };
+  if (isEnding) return { ...outcome, status: "CANCELLED", error: unknown };
+  if (step.onInterrupt === "fail") return { ...outcome, status: "FAILED", error: unknown, isFinal: true };
+  if (step.interruptions >= limits.interruptionsMax) {
+    const message = `Its node died under it ${step.interruptions + 1} times; it is not tried again.`;
+    return { ...outcome, status: "FAILED", error: { code: "interrupted", message }, isFinal: true };
+  }
+  return {
+    type: "NOTICE",
+    stepId,
+    code: "step_interrupted",
+    message: "The node that ran it died; it is run again with the same Idempotency-Key.",
+  };
+}
+
+/** The events of signals. */
+export function noticesOf(signals: readonly Signal[]): readonly NoticeFact[] {
+  return signals.map(({ body }) => ({
+    type: "NOTICE",
+    code: "cancel_requested",
+    message: `Cancelled by ${body.by ?? "the system"}${body.reason ? `: ${body.reason}` : "."}`,
+  }));
+}

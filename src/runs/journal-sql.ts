@@ -1,0 +1,47 @@
+/**
+ * One flush: births, events, heads and consumed signals, in one statement, so all of it or nothing.
+ * `fence` is empty once this node was declared dead; then nothing is written. It locks the node's row against the declaration, which
+ * takes the row FOR UPDATE, and leaves heartbeats alone. Events of a birth whose idempotency key was taken fall away with it.
+ * $1 node, $2 epoch, $3 births, $4 events, $5 heads, $6 signals, $7 births sent, $8 text of the notification ('' for none).
+ */
+export const flushSql = `
+with fence as materialized (
+  select id from node where id = $1 and epoch = $2 and left_at is null for key share
+), births as (
+  insert into run (id, tenant_id, created_at, kind, status, playbook_id, playbook_version_id, action_id, action_version_id, context,
+    parameters, sealed_secrets, sandbox, dry_run, started_by_kind, started_by_name, started_by_id, idempotency_key, input_hash,
+    owner_id, wake_at, started_at, finished_at, attempt, failed_step_count, simulated_step_count, error_code, error_message)
+  select b.id, b.tenant, to_timestamp(b.at / 1000.0), b.kind, b.status, b.playbook, b.playbook_version, b.action, b.action_version, b.context,
+    b.parameters, case when b.finished is null then b.secrets end, false, false, b.by_kind, b.by_name, b.by_id, b.idempotency_key, b.input_hash,
+    case when b.is_released then null else $1 end, to_timestamp(b.wake / 1000.0), to_timestamp(b.started / 1000.0),
+    to_timestamp(b.finished / 1000.0), b.attempt, b.failed, b.simulated, b.error_code, b.error_message
+  from json_to_recordset($3::json) as b(id uuid, tenant uuid, at float8, kind text, status text, playbook uuid, playbook_version uuid,
+    action uuid, action_version uuid, context jsonb, parameters jsonb, secrets text, by_kind text, by_name text, by_id uuid,
+    idempotency_key text, input_hash text, is_released boolean, wake float8, started float8, finished float8, attempt int, failed int,
+    simulated int, error_code text, error_message text), fence
+  on conflict do nothing
+  returning id
+), written as (
+  insert into run_event (run_id, sequence, tenant_id, at, run_attempt, type, step_id, attempt, label, body)
+  select e.r, e.s, e.t, to_timestamp(e.a / 1000.0), e.n, e.y, e.i, e.m, e.l, e.b
+  from json_to_recordset($4::json) as e(r uuid, s int, t uuid, a float8, n int, y text, i text, m int, l text, b jsonb, z boolean), fence
+  where e.z is null or e.r in (select id from births)
+), heads as (
+  update run set status = h.status, owner_id = case when h.is_released then null else $1 end, wake_at = to_timestamp(h.wake / 1000.0),
+    started_at = to_timestamp(h.started / 1000.0), finished_at = to_timestamp(h.finished / 1000.0), attempt = h.attempt,
+    failed_step_count = h.failed, simulated_step_count = h.simulated, error_code = h.error_code, error_message = h.error_message,
+    sealed_secrets = case when h.finished is null then run.sealed_secrets end,
+    changed_xid = pg_current_xact_id()::text::bigint
+  from json_to_recordset($5::json) as h(id uuid, status text, is_released boolean, wake float8, started float8, finished float8, attempt int,
+    failed int, simulated int, error_code text, error_message text), fence
+  where run.id = h.id and run.owner_id = $1
+), consumed as (
+  delete from run_signal using fence where run_signal.id = any($6::uuid[])
+)
+select (select count(*)::int from fence) as fenced,
+  case when (select count(*) from births) < $7::int then array(select id::text from births) end as born,
+  case when $8::text <> '' then pg_notify('riposte_run', $8::text) end as notified`;
+
+/** Settings of the journal's connection. Fresh tables have no statistics, and the planner would hash the whole run table for each flush. */
+export const flushSettings =
+  "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c application_name=riposte-journal";

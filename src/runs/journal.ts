@@ -1,0 +1,252 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "pg";
+import { limits } from "../core/limits.ts";
+import type { Log } from "../core/log.ts";
+import { clientConfig, type DatabaseAddress } from "../database/orm.ts";
+import type { EventRow } from "./events.ts";
+import { flushSettings, flushSql } from "./journal-sql.ts";
+import type { Membership } from "./membership.ts";
+import type { NewRun } from "./new-run.ts";
+
+/** What changes in a run's row; written at its start, when it parks and when it ends. Instants in milliseconds since 1970. */
+export interface HeadChange {
+  readonly status: string;
+  /** Gives the run up: it has ended, or sleeps until `wake`. */
+  readonly is_released: boolean;
+  readonly wake: number | null;
+  readonly started: number | null;
+  readonly finished: number | null;
+  readonly attempt: number;
+  readonly failed: number;
+  readonly simulated: number;
+  readonly error_code: string | null;
+  readonly error_message: string | null;
+}
+
+/**
+ * `written`: it is durable. `conflict`: the birth's idempotency key was taken, nothing of it was written. `lost`: this node may not
+ * write any more. `refused`: the database would not take this entry, which is a bug; nothing of it was written.
+ */
+export type WriteResult = "written" | "conflict" | "lost" | "refused";
+
+/** What one run hands over at once. All of it becomes durable together, after everything handed over before. */
+export interface JournalEntry {
+  readonly runId: string;
+  readonly tenantId: string;
+  /** At least one. */
+  readonly events: readonly EventRow[];
+  /** The run itself, to be inserted; `head` is then part of the row. Nothing else of the run may be handed over before this is settled. */
+  readonly birth?: NewRun;
+  readonly head?: HeadChange;
+  /** Signals that these events answer. */
+  readonly signals?: readonly string[];
+  settled(result: WriteResult): void;
+}
+
+interface JournalPorts {
+  readonly address: DatabaseAddress;
+  readonly membership: Pick<Membership, "identity" | "hasPeers">;
+  readonly log: Log;
+}
+
+/**
+ * The group commit of run events. Whatever has gathered is written by one statement, and the next flush starts when the last has
+ * ended: a lonely run waits for nobody, a thousand share one commit. Has a connection of its own, outside the ORM's pool.
+ * A connection that breaks is opened again and the flush settled by what the database then holds: never twice, never lost.
+ */
+export class Journal {
+  readonly #ports: JournalPorts;
+  #queue: JournalEntry[] = [];
+  #client: Client | undefined;
+  #isFlushing = false;
+  #isStopped = false;
+
+  constructor(ports: JournalPorts) {
+    this.#ports = ports;
+  }
+
+  /** Hands an entry over; `settled` is called once, in the order of hand-over. */
+  append(entry: JournalEntry): void {
+    if (this.#isStopped) {
+      queueMicrotask(() => entry.settled("lost"));
+      return;
+    }
+    this.#queue.push(entry);
+    if (!this.#isFlushing) {
+      this.#isFlushing = true;
+      // Once everything of this turn has been handed over, so that it rides in one flush.
+      queueMicrotask(() => void this.#flushAll());
+    }
+  }
+
+  /** Writes what is left and closes the connection. */
+  async stop(): Promise<void> {
+    while (this.#isFlushing) await sleep(5);
+    this.#isStopped = true;
+    await this.#client?.end().catch(() => undefined);
+    this.#client = undefined;
+  }
+
+  async #flushAll(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = takeBatch(this.#queue);
+      await this.#flush(batch);
+    }
+    this.#isFlushing = false;
+  }
+
+  async #flush(batch: readonly JournalEntry[]): Promise<void> {
+    const owner = this.#ports.membership.identity();
+    if (!owner) return settleAll(batch, "lost");
+    for (let failures = 0; ; failures += 1) {
+      try {
+        if (failures > 0 && (await this.#settleWritten(batch))) return;
+        return await this.#write(batch, owner);
+      } catch (error) {
+        if (isRefusal(error)) return this.#isolate(batch, error);
+        this.#ports.log.warn({ event: "journal.connection_failed", failures, message: (error as Error).message });
+        await this.#disconnect();
+        const current = this.#ports.membership.identity();
+        if (this.#isStopped || current?.nodeId !== owner.nodeId) return settleAll(batch, "lost");
+        await sleep(Math.min(20 * 2 ** failures, 500));
+      }
+    }
+  }
+
+  async #write(batch: readonly JournalEntry[], owner: { nodeId: number; epoch: number }): Promise<void> {
+    const client = await this.#connection();
+    const { births, events, heads, signals, birthCount } = serialise(batch);
+    const notification = this.#ports.membership.hasPeers() ? hintOf(batch) : "";
+    const { rows } = await client.query({
+      name: "flush",
+      text: flushSql,
+      values: [owner.nodeId, owner.epoch, births, events, heads, signals, birthCount, notification],
+    });
+    const { fenced, born } = rows[0] as { fenced: number; born: string[] | null };
+    if (fenced === 0) return settleAll(batch, "lost");
+    const kept = born ? new Set(born) : undefined;
+    for (const entry of batch) entry.settled(entry.birth && kept && !kept.has(entry.runId) ? "conflict" : "written");
+  }
+
+  /** After a broken connection: whether the flush had been committed; settles it if so. */
+  async #settleWritten(batch: readonly JournalEntry[]): Promise<boolean> {
+    const client = await this.#connection();
+    const firsts = batch.map(({ runId, events }) => ({ runId, sequence: events[0]?.sequence ?? 0 }));
+    const { rows } = await client.query(
+      `select run_id::text from run_event join unnest($1::uuid[], $2::int[]) as f(id, s) on run_id = f.id and sequence = f.s`,
+      [firsts.map(({ runId }) => runId), firsts.map(({ sequence }) => sequence)],
+    );
+    if (rows.length === 0) return false;
+    const found = new Set(rows.map((row) => (row as { run_id: string }).run_id));
+    for (const entry of batch) entry.settled(found.has(entry.runId) ? "written" : "conflict");
+    return true;
+  }
+
+  /** One entry that the database refuses must not hold up the others: halves, until it is alone. */
+  async #isolate(batch: readonly JournalEntry[], error: unknown): Promise<void> {
+    const [first] = batch;
+    if (batch.length === 1 && first) {
+      this.#ports.log.error({ event: "journal.refused", runId: first.runId, message: (error as Error).message });
+      return first.settled("refused");
+    }
+    const middle = Math.ceil(batch.length / 2);
+    await this.#flush(batch.slice(0, middle));
+    await this.#flush(batch.slice(middle));
+  }
+
+  async #connection(): Promise<Client> {
+    if (this.#client) return this.#client;
+    const client = new Client({ ...clientConfig(this.#ports.address), options: flushSettings, keepAlive: true });
+    client.on("error", () => {
+      if (this.#client === client) this.#client = undefined;
+    });
+    await client.connect();
+    this.#client = client;
+    return client;
+  }
+
+  async #disconnect(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    // Ending a broken connection may itself wait for ever.
+    await Promise.race([client?.end().catch(() => undefined), sleep(100)]);
+  }
+}
+
+function takeBatch(queue: JournalEntry[]): readonly JournalEntry[] {
+  let events = 0;
+  let count = 0;
+  while (count < queue.length && events < limits.flushEventsMax) {
+    events += queue[count]?.events.length ?? 0;
+    count += 1;
+  }
+  return queue.splice(0, count);
+}
+
+function settleAll(batch: readonly JournalEntry[], result: WriteResult): void {
+  for (const entry of batch) entry.settled(result);
+}
+
+/** True for an error of the statement itself; false where the connection or the server went away (classes 08, 53, 57, 58 and no code). */
+function isRefusal(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && !/^(08|40|53|55|57|58)/.test(code);
+}
+
+const hintBytesMax = 7_000;
+
+/** The ids of the runs of a flush for other nodes' listeners; `*` when they don't fit a notification (8,000 bytes). */
+function hintOf(batch: readonly JournalEntry[]): string {
+  const ids = [...new Set(batch.map(({ runId }) => runId))].join(" ");
+  return ids.length > hintBytesMax ? "*" : ids;
+}
+
+function serialise(batch: readonly JournalEntry[]) {
+  const births: string[] = [];
+  const events: string[] = [];
+  const heads: string[] = [];
+  const signals: string[] = [];
+  for (const entry of batch) {
+    if (entry.birth) births.push(JSON.stringify({ ...birthRow(entry.birth, entry.events[0]?.at), ...entry.head }));
+    else if (entry.head) heads.push(JSON.stringify({ id: entry.runId, ...entry.head }));
+    for (const event of entry.events) events.push(eventRow(entry, event));
+    if (entry.signals) signals.push(...entry.signals);
+  }
+  return {
+    births: `[${births.join()}]`,
+    events: `[${events.join()}]`,
+    heads: `[${heads.join()}]`,
+    signals,
+    birthCount: births.length,
+  };
+}
+
+// By hand, since it is the hottest line of the process: only step, label and body can hold what needs escaping.
+function eventRow({ runId, tenantId, birth }: JournalEntry, event: EventRow): string {
+  const step = event.stepId === null ? "" : `,"i":${JSON.stringify(event.stepId)}`;
+  const attempt = event.attempt === null ? "" : `,"m":${event.attempt}`;
+  const body = event.body === null ? "" : `,"b":${JSON.stringify(event.body)}`;
+  const ofBirth = birth ? `,"z":true` : "";
+  return `{"r":"${runId}","s":${event.sequence},"t":"${tenantId}","a":${event.at},"n":${event.runAttempt},"y":"${event.type}","l":${JSON.stringify(event.label)}${step}${attempt}${body}${ofBirth}}`;
+}
+
+function birthRow(birth: NewRun, at: number | undefined) {
+  return {
+    id: birth.id,
+    tenant: birth.tenantId,
+    at,
+    kind: birth.kind,
+    playbook: birth.playbookId,
+    playbook_version: birth.playbookVersionId,
+    action: birth.actionId,
+    action_version: birth.actionVersionId,
+    context: birth.context,
+    parameters: birth.parameters,
+    secrets: birth.sealedSecrets,
+    by_kind: birth.startedBy.kind,
+    by_name: birth.startedBy.name,
+    by_id: birth.startedBy.id,
+    idempotency_key: birth.idempotencyKey,
+    input_hash: birth.inputHash,
+  };
+}

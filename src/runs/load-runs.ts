@@ -1,0 +1,92 @@
+import type { Pool } from "pg";
+import type { Json, JsonObject } from "../core/json.ts";
+import type { Plan } from "../playbooks/plan.ts";
+import { actionPlan } from "./action-plan.ts";
+import { lastSequencesSql, loadEventsSql, loadRunsSql, signalsSql } from "./claim-sql.ts";
+import { type EventRow, fromRow } from "./events.ts";
+import type { Signal } from "./interruption.ts";
+import type { RunInfo } from "./new-run.ts";
+import { beginning, type RunPlan, transition, type Walk } from "./transition.ts";
+
+export interface LoadPorts {
+  readonly pool: Pool;
+  readonly playbookPlan: (tenantId: string, versionId: string) => Plan | Promise<Plan>;
+  readonly openSecrets: (tenantId: string, runId: string, sealed: string) => Promise<Readonly<Record<string, string>>>;
+}
+
+export interface LoadedRun {
+  readonly info: RunInfo;
+  readonly walk: Walk;
+  readonly signals: readonly Signal[];
+}
+
+interface RunRow {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly kind: "ACTION" | "PLAYBOOK";
+  readonly playbookVersionId: string | null;
+  readonly actionId: string | null;
+  readonly actionVersionId: string | null;
+  readonly actionName: string | null;
+  readonly actionVersion: string | null;
+  readonly context: Json;
+  readonly parameters: Json;
+  readonly sealedSecrets: string | null;
+  readonly createdAt: Date;
+}
+
+type StoredEvent = Omit<EventRow, "at"> & { readonly runId: string; readonly at: string };
+
+/** Reads runs as their events left them. One that can't be read comes back as the reason why; the others are not held up. */
+export async function loadRuns(ports: LoadPorts, ids: readonly string[]): Promise<Map<string, LoadedRun | Error>> {
+  const { pool } = ports;
+  const [runs, events, lasts, signals] = await Promise.all([
+    pool.query<RunRow>(loadRunsSql, [ids]),
+    pool.query<StoredEvent>(loadEventsSql, [ids]),
+    pool.query<{ runId: string; sequence: number | null }>(lastSequencesSql, [ids]),
+    pool.query<Signal & { runId: string }>(signalsSql, [ids]),
+  ]);
+  const eventsOf = Map.groupBy(events.rows, ({ runId }) => runId);
+  const signalsOf = Map.groupBy(signals.rows, ({ runId }) => runId);
+  const lastOf = new Map(lasts.rows.map(({ runId, sequence }) => [runId, sequence ?? 0]));
+  const loaded = new Map<string, LoadedRun | Error>();
+  for (const row of runs.rows) {
+    try {
+      const info = await infoOf(ports, row);
+      const walk = replay(info.plan, eventsOf.get(row.id) ?? [], lastOf.get(row.id) ?? 0);
+      loaded.set(row.id, { info, walk, signals: signalsOf.get(row.id) ?? [] });
+    } catch (error) {
+      loaded.set(row.id, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+  return loaded;
+}
+
+/** The walk that the events led to. The commands of then were answered by later events, or are what `ready` holds. */
+function replay(plan: RunPlan, events: readonly StoredEvent[], lastSequence: number): Walk {
+  let walk = beginning;
+  for (const row of events) [walk] = transition(plan, walk, fromRow({ ...row, at: Math.round(Number(row.at)) }));
+  return { ...walk, run: { ...walk.run, sequence: lastSequence } };
+}
+
+async function infoOf(ports: LoadPorts, row: RunRow): Promise<RunInfo> {
+  const { id, tenantId, kind } = row;
+  return {
+    id,
+    tenantId,
+    kind,
+    plan: await planOf(ports, row),
+    context: (row.context ?? {}) as JsonObject,
+    givenSecrets: row.sealedSecrets === null ? {} : await ports.openSecrets(tenantId, id, row.sealedSecrets),
+    createdAt: row.createdAt.getTime(),
+    ...(row.parameters === null ? {} : { parameters: row.parameters as JsonObject }),
+    ...(row.actionVersionId === null ? {} : { actionVersionId: row.actionVersionId }),
+  };
+}
+
+async function planOf({ playbookPlan }: LoadPorts, row: RunRow): Promise<RunPlan> {
+  if (row.playbookVersionId !== null) return { ...(await playbookPlan(row.tenantId, row.playbookVersionId)), kind: "PLAYBOOK" };
+  const { actionId, actionName: name, actionVersion: version } = row;
+  if (actionId === null || name === null || version === null) throw new Error(`Run ${row.id} names nothing to run.`);
+  return actionPlan({ actionId, name, version });
+}

@@ -1,0 +1,237 @@
+import type { ActionCatalogue, ResolvedAction } from "../actions/action-catalogue.ts";
+import { mapOutput } from "../actions/map-output.ts";
+import { neededSecrets, type Prepared, prepareInvocation } from "../actions/prepare-invocation.ts";
+import { DomainFailure } from "../core/failures.ts";
+import { type Json, type JsonObject, storableJson } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import type { Log } from "../core/log.ts";
+import type { Attempt, Outcome } from "../executors/executor.ts";
+import { evaluateExpression, parseExpression } from "../expressions/expression.ts";
+import type { Scope } from "../expressions/scope.ts";
+import { renderTemplate } from "../expressions/template.ts";
+import type { PlanActionStep, PlanConditionStep } from "../playbooks/plan.ts";
+import { createMask } from "../secrets/mask.ts";
+import type { StepStatusFact } from "./events.ts";
+import type { RunState } from "./fold.ts";
+import type { RunInfo } from "./new-run.ts";
+import { runScope } from "./run-scope.ts";
+
+/** What a step needs of the world. Answers without a promise keep a step's outcome and the next step's start in one flush. */
+export interface StepPorts {
+  readonly actions: Pick<ActionCatalogue, "resolve" | "files">;
+  readonly variables: (tenantId: string) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  readonly readSecrets: (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  readonly execute: (attempt: Attempt) => Promise<Outcome>;
+  readonly log: Log;
+}
+
+/** What an executor under way reports to and hears from. */
+export interface Conversation {
+  readonly signal: AbortSignal;
+  readonly onLog: Attempt["onLog"];
+}
+
+/** A step that is about to begin: what to write, and, where it has an effect, what to call once that is durable. */
+export interface PreparedStep {
+  readonly fact: StepStatusFact;
+  /** Runs the executor to its end; never rejects for what the outside world does. */
+  readonly begin?: (conversation: Conversation) => Promise<Outcome>;
+}
+
+export interface StepStart {
+  readonly run: RunInfo;
+  readonly state: RunState;
+  readonly stepId: string;
+  readonly attempt: number;
+}
+
+/** Works out a step's inputs. Nothing outside is touched. */
+export function prepareStep(ports: StepPorts, start: StepStart): PreparedStep | Promise<PreparedStep> {
+  const step = start.run.plan.steps.get(start.stepId);
+  if (!step) throw new Error(`The plan has no step ${start.stepId}.`);
+  const env = ports.variables(start.run.tenantId);
+  if (step.type === "CONDITION") {
+    return env instanceof Promise
+      ? env.then((known) => prepareCondition(step, start, known))
+      : prepareCondition(step, start, env);
+  }
+  const action = resolveAction(ports, start, step);
+  const secrets = action instanceof Promise ? undefined : storedSecrets(ports, start, { step, action });
+  if (env instanceof Promise || action instanceof Promise || secrets instanceof Promise || secrets === undefined) {
+    return prepareActionLater(ports, start, step);
+  }
+  return prepareSafely(ports, start, { step, env, action, secrets });
+}
+
+async function prepareActionLater(ports: StepPorts, start: StepStart, step: PlanActionStep): Promise<PreparedStep> {
+  const [env, action] = await Promise.all([ports.variables(start.run.tenantId), resolveAction(ports, start, step)]);
+  const secrets = await storedSecrets(ports, start, { step, action });
+  return prepareSafely(ports, start, { step, env, action, secrets });
+}
+
+function prepareCondition(step: PlanConditionStep, start: StepStart, env: Readonly<Record<string, string>>): PreparedStep {
+  const { value, warnings } = evaluateExpression(parseExpression(step.expression), runScope(start.run, start.state, env));
+  return { fact: { ...about(start), status: "SUCCEEDED", output: { result: value }, ...listed(warnings) } };
+}
+
+type Refusal = { readonly code: string; readonly message: string };
+
+/** The version that runs, or why none can: a refusal is the step's failure, not the engine's. */
+function resolveAction(
+  ports: StepPorts,
+  { run }: StepStart,
+  { actionId, actionRef }: PlanActionStep,
+): ResolvedAction | Refusal | Promise<ResolvedAction | Refusal> {
+  try {
+    const resolved = ports.actions.resolve(run.tenantId, { actionId, actionRef });
+    return resolved instanceof Promise ? resolved.catch(refusalOf) : resolved;
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof DomainFailure) return { code: error.code, message: error.message };
+  throw error;
+}
+
+const noSecrets: ReadonlyMap<string, string> = new Map();
+
+function storedSecrets(
+  ports: StepPorts,
+  { run }: StepStart,
+  { step, action }: { step: PlanActionStep; action: ResolvedAction | Refusal },
+): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>> {
+  if ("code" in action) return noSecrets;
+  const given = run.plan.kind === "ACTION" ? (run.parameters ?? {}) : step.parameters;
+  const names = neededSecrets(action.definition, given).filter((name) => !Object.hasOwn(run.givenSecrets, name));
+  return names.length === 0 ? noSecrets : ports.readSecrets(run.tenantId, names);
+}
+
+interface ActionInputs {
+  readonly step: PlanActionStep;
+  readonly env: Readonly<Record<string, string>>;
+  readonly action: ResolvedAction | Refusal;
+  readonly secrets: ReadonlyMap<string, string>;
+}
+
+// Inputs that can't be worked out (a rendered text that is too large, say) are the step's failure.
+function prepareSafely(ports: StepPorts, start: StepStart, { action, ...inputs }: ActionInputs): PreparedStep {
+  try {
+    if (!("code" in action)) return prepareAction(ports, start, { ...inputs, action });
+    return { fact: { ...about(start), status: "FAILED", error: { ...action }, isFinal: true } };
+  } catch (error) {
+    const { code, message } = refusalOf(error);
+    return { fact: { ...about(start), status: "FAILED", error: { code, message }, isFinal: true } };
+  }
+}
+
+function prepareAction(
+  ports: StepPorts,
+  start: StepStart,
+  { step, action, env, secrets }: ActionInputs & { action: ResolvedAction },
+): PreparedStep {
+  const scope = runScope(start.run, start.state, env);
+  const given = givenParameters(start, step, scope);
+  const prepared = prepareInvocation({
+    definition: action.definition,
+    parameters: given.parameters,
+    scope,
+    givenSecrets: start.run.givenSecrets,
+    storedSecrets: secrets,
+  });
+  const warnings = [...given.warnings, ...prepared.warnings];
+  const common = {
+    ...about(start),
+    input: storableJson(prepared.input),
+    actionVersionId: action.versionId,
+    ...listed(warnings),
+  };
+  switch (prepared.kind) {
+    case "skipped":
+      return { fact: { ...common, status: "SKIPPED" } };
+    case "refused":
+      return { fact: { ...common, status: "FAILED", error: violationError(prepared.issues), isFinal: true } };
+    case "ready":
+      return readyStep(ports, { start, step, action, prepared }, common);
+    default:
+      return prepared satisfies never;
+  }
+}
+
+// Parameters of an action executed by itself are the caller's values as they are; those of a step are templates.
+function givenParameters({ run }: StepStart, step: PlanActionStep, scope: Scope) {
+  if (run.plan.kind === "ACTION") return { parameters: run.parameters ?? {}, warnings: [] };
+  const { value, warnings } = renderTemplate(step.parameters, scope);
+  return { parameters: value as JsonObject, warnings };
+}
+
+interface Ready {
+  readonly start: StepStart;
+  readonly step: PlanActionStep;
+  readonly action: ResolvedAction;
+  readonly prepared: Extract<Prepared, { kind: "ready" }>;
+}
+
+function readyStep(ports: StepPorts, ready: Ready, common: Omit<StepStatusFact, "status">): PreparedStep {
+  const { definition } = ready.action;
+  const onInterrupt = ready.step.onInterrupt ?? definition.on_interrupt;
+  const { max_attempts: maxAttempts = 1, backoff_seconds: backoffSeconds = 0 } = definition.retry ?? {};
+  return {
+    fact: {
+      ...common,
+      status: "RUNNING",
+      ...(maxAttempts > 1 ? { retry: { maxAttempts, backoffMs: backoffSeconds * 1_000 } } : {}),
+      ...(onInterrupt === "fail" ? { onInterrupt } : {}),
+    },
+    begin: (conversation) => perform(ports, ready, conversation),
+  };
+}
+
+async function perform(ports: StepPorts, { start, step, action, prepared }: Ready, conversation: Conversation): Promise<Outcome> {
+  const secrets = [...new Set([...prepared.secrets, ...Object.values(start.run.givenSecrets)])];
+  try {
+    const call =
+      prepared.call.type === "local" ? { ...prepared.call, files: await ports.actions.files(action.versionId) } : prepared.call;
+    const outcome = await ports.execute({
+      call,
+      idempotencyKey: `${start.run.id}:${start.stepId}`,
+      timeoutMs: Math.min(prepared.timeoutMs, step.timeoutMs ?? Number.POSITIVE_INFINITY),
+      secrets,
+      ...conversation,
+    });
+    return bounded(outcome.status === "SUCCEEDED" ? { ...outcome, output: mapOutput(action.definition, outcome.output) } : outcome);
+  } catch (error) {
+    // A bug of ours, or a database that was away: what happened is for our log, not for the run's readers.
+    const reason = createMask(secrets).text(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    ports.log.error({ event: "step.broke", runId: start.run.id, step: start.stepId, reason });
+    return { status: "FAILED", error: { code: "internal_error", message: "The executor broke; the server's log says why." } };
+  }
+}
+
+/** The outcome with an output that can be stored. */
+function bounded(outcome: Outcome): Outcome {
+  if (!("output" in outcome) || outcome.output === undefined) return outcome;
+  const text = JSON.stringify(outcome.output);
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= limits.outputBytesMax) return { ...outcome, output: storableJson(outcome.output, text) };
+  const message = `The result is ${bytes} bytes; at most ${limits.outputBytesMax} are kept. Return less, or a reference to it.`;
+  return outcome.status === "SUCCEEDED"
+    ? { status: "FAILED", error: { code: "output_too_large", message } }
+    : { status: "FAILED", error: outcome.error };
+}
+
+function violationError(issues: readonly { readonly path: string; readonly message: string }[]) {
+  return {
+    code: "invalid_parameters",
+    message: issues.map(({ path, message }) => `${path}: ${message}`).join(" "),
+  };
+}
+
+function about({ stepId, attempt }: StepStart) {
+  return { type: "STEP_STATUS" as const, stepId, attempt };
+}
+
+function listed(warnings: readonly string[]): { warnings?: readonly Json[] & readonly string[] } {
+  return warnings.length === 0 ? {} : { warnings };
+}

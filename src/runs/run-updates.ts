@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { EntityManager } from "@mikro-orm/postgresql";
+import { limits } from "../core/limits.ts";
+import { Run } from "./entities.ts";
+import type { RunStatus } from "./events.ts";
+import type { Hub } from "./hub.ts";
+import { type RunFilter, unchanging, whereOf } from "./run-filter.ts";
+
+export interface RunUpdate {
+  /** All that this subscriber has not seen has a transaction not below it. */
+  readonly xid: number;
+  readonly matches: boolean;
+  readonly run: Run;
+}
+
+interface RunUpdatesPorts {
+  readonly hub: Pick<Hub, "onTenant">;
+  /** A fork of its own for each look. */
+  readonly em: () => EntityManager;
+  readonly signal: AbortSignal;
+}
+
+interface Subscription {
+  readonly tenantId: string;
+  readonly filter: RunFilter;
+  /** From a cursor: everything that changed in this transaction or later. Without it, what changes from now on. */
+  readonly after: number | undefined;
+}
+
+/**
+ * The latest head of every run of the tenant that changed, at least once. Reads are by the transaction that changed a head last:
+ * whatever was not yet visible to a snapshot has one that is not below the snapshot's oldest open transaction, so nothing slips between two
+ * reads, in whatever order transactions commit.
+ */
+export async function* streamRunUpdates(ports: RunUpdatesPorts, subscription: Subscription): AsyncGenerator<RunUpdate> {
+  let isNews = true;
+  let wakeUp = () => {};
+  const tell = () => {
+    isNews = true;
+    wakeUp();
+  };
+  const leave = ports.hub.onTenant(subscription.tenantId, tell);
+  ports.signal.addEventListener("abort", tell);
+  try {
+    let seen = subscription.after === undefined ? await presentState(ports, subscription) : noneSeen(subscription.after);
+    while (!ports.signal.aborted) {
+      isNews = false;
+      const { changes, next } = await readChanges(ports, subscription, seen);
+      for (const change of changes) yield change;
+      seen = next;
+      const timer = setTimeout(tell, limits.streamPollMs);
+      if (!isNews) await new Promise<void>((resolve) => (wakeUp = resolve));
+      clearTimeout(timer);
+      if (!ports.signal.aborted) await sleep(limits.tenantUpdatesMs);
+    }
+  } finally {
+    leave();
+    ports.signal.removeEventListener("abort", tell);
+  }
+}
+
+interface Seen {
+  /** Where the next read begins. */
+  readonly xid: number;
+  /** Run and transaction of what was sent already and would be read again. */
+  readonly sent: ReadonlySet<string>;
+}
+
+function noneSeen(xid: number): Seen {
+  return { xid, sent: new Set() };
+}
+
+async function presentState(ports: RunUpdatesPorts, { tenantId }: Subscription): Promise<Seen> {
+  const xid = await oldestOpen(ports.em());
+  const present = await ports.em().find(Run, { tenantId, changedXid: { $gte: xid } }, { disableIdentityMap: true });
+  return { xid, sent: new Set(present.map(nameOf)) };
+}
+
+async function readChanges(ports: RunUpdatesPorts, { tenantId, filter }: Subscription, seen: Seen) {
+  const em = ports.em();
+  // Asked before reading: what commits in between is read now and again, never missed.
+  const oldest = await oldestOpen(em);
+  const changed = await em.find(
+    Run,
+    { $and: [whereOf(tenantId, unchanging(filter)), { changedXid: { $gte: seen.xid } }] },
+    { orderBy: { changedXid: "asc", id: "asc" }, limit: limits.streamPageMax, disableIdentityMap: true },
+  );
+  const isWhole = changed.length < limits.streamPageMax;
+  const last = changed.at(-1)?.changedXid ?? oldest;
+  // A full page ends within a transaction: the next read begins with that transaction again.
+  const xid = isWhole ? oldest : Math.min(last, oldest);
+  const changes = changed
+    .filter((run) => !seen.sent.has(nameOf(run)))
+    .map((run): RunUpdate => ({ run, matches: matches(filter.status, run), xid: Math.min(run.changedXid, oldest) }));
+  const sent = new Set(changed.filter((run) => run.changedXid >= xid).map(nameOf));
+  return { changes, next: { xid, sent } };
+}
+
+function matches(status: readonly RunStatus[] | undefined, run: Run): boolean {
+  return status === undefined || status.includes(run.status);
+}
+
+function nameOf({ id, changedXid }: Run): string {
+  return `${id} ${changedXid}`;
+}
+
+/** The oldest transaction that is still open: every transaction below it is visible to whoever asks later. */
+async function oldestOpen(em: EntityManager): Promise<number> {
+  const rows = await em.execute<{ xmin: string }[]>("select pg_snapshot_xmin(pg_current_snapshot())::text as xmin");
+  return Number(rows[0]?.xmin ?? 0);
+}
