@@ -1,5 +1,6 @@
 import type { Json } from "../core/json.ts";
-import type { Attempt, ExecutionError, RemoteCall } from "./executor.ts";
+import type { Attempt, RemoteCall } from "./executor.ts";
+import { AttemptRefused } from "./refused.ts";
 
 /** A request as it goes out. */
 export interface RemoteRequest {
@@ -10,15 +11,6 @@ export interface RemoteRequest {
   readonly body?: string | undefined;
 }
 
-/** Why a call cannot become a request. */
-export class RequestRefused extends Error {
-  readonly error: ExecutionError;
-  constructor(code: string, message: string) {
-    super(message);
-    this.error = { code, message };
-  }
-}
-
 /** What frames a message or names its receiver is ours to say: with these a request could be smuggled in or sent to another host. */
 const refusedHeaders = new Set([
   ...["host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect"],
@@ -27,7 +19,7 @@ const refusedHeaders = new Set([
 
 /**
  * The request of a call, with the headers that every attempt gets.
- * @throws RequestRefused `invalid_url` or `invalid_header`.
+ * @throws AttemptRefused `invalid_url` or `invalid_header`.
  */
 export function buildRequest({ call, idempotencyKey }: Attempt<RemoteCall>): RemoteRequest {
   const url = readUrl(call.url);
@@ -44,18 +36,18 @@ export function buildRequest({ call, idempotencyKey }: Attempt<RemoteCall>): Rem
   return { method: call.method, url, headers, ...(hasBody && { body: JSON.stringify(call.body) }) };
 }
 
-/** An http or https URL without credentials. @throws RequestRefused */
+/** An http or https URL without credentials. @throws AttemptRefused */
 export function readUrl(text: string, base?: URL): URL {
   const url = URL.parse(text, base?.href);
-  if (!url) throw new RequestRefused("invalid_url", "The target is not an absolute URL.");
+  if (!url) throw new AttemptRefused("invalid_url", "The target is not an absolute URL.");
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new RequestRefused(
+    throw new AttemptRefused(
       "invalid_url",
       `The target's scheme is ${url.protocol.slice(0, -1)}; only http and https are possible.`,
     );
   }
   if (url.username !== "" || url.password !== "") {
-    throw new RequestRefused(
+    throw new AttemptRefused(
       "invalid_url",
       "The target carries a user name or password; send an Authorization header instead.",
     );
@@ -76,12 +68,12 @@ function readHeaders(headers: Readonly<Record<string, string>>): Record<string, 
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase();
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower))
-      throw new RequestRefused("invalid_header", "A header's name has characters that no name can have.");
+      throw new AttemptRefused("invalid_header", "A header's name has characters that no name can have.");
     if (refusedHeaders.has(lower))
-      throw new RequestRefused("invalid_header", `The header ${name} is set by the executor and cannot be given.`);
+      throw new AttemptRefused("invalid_header", `The header ${name} is set by the executor and cannot be given.`);
     // RFC 9110, section 5.5: tabs, visible ASCII and the bytes above; a line break would begin another header.
     if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
-      throw new RequestRefused(
+      throw new AttemptRefused(
         "invalid_header",
         `The value of the header ${name} has a line break or another character that a header cannot hold.`,
       );

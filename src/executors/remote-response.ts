@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
 import { limits } from "../core/limits.ts";
-import { RequestRefused } from "./remote-request.ts";
+import { AttemptRefused } from "./refused.ts";
 
 /** The parts of a response that are read. */
 export interface RawResponse {
@@ -19,7 +19,7 @@ const decoders: Readonly<Record<string, () => NodeJS.ReadWriteStream>> = {
 
 /**
  * The body as text, decompressed, at most `limits.responseBytesMax` bytes of it before and after.
- * @throws RequestRefused `response_too_large` (also for what grows more than `limits.responseRatioMax` times), `unsupported_encoding`
+ * @throws AttemptRefused `response_too_large` (also for what grows more than `limits.responseRatioMax` times), `unsupported_encoding`
  *   or `invalid_response`.
  */
 export async function readBody({ headers, body }: RawResponse): Promise<string> {
@@ -34,7 +34,7 @@ export async function readBody({ headers, body }: RawResponse): Promise<string> 
   const decoder = encoding === undefined ? undefined : decoders[encoding];
   if (encodings.length > 1 || (encoding !== undefined && !decoder)) {
     body.destroy();
-    throw new RequestRefused(
+    throw new AttemptRefused(
       "unsupported_encoding",
       "The server sent its answer in an encoding that was not asked for.",
     );
@@ -77,7 +77,7 @@ async function decompress(body: Readable, decoder: NodeJS.ReadWriteStream): Prom
       else chunks.push(chunk);
     });
     decoder.on("error", () =>
-      fail(new RequestRefused("invalid_response", "The server's answer cannot be decompressed.")),
+      fail(new AttemptRefused("invalid_response", "The server's answer cannot be decompressed.")),
     );
     decoder.on("end", resolve);
     body.pipe(decoder);
@@ -85,9 +85,9 @@ async function decompress(body: Readable, decoder: NodeJS.ReadWriteStream): Prom
   return Buffer.concat(chunks);
 }
 
-function tooLarge(): RequestRefused {
+function tooLarge(): AttemptRefused {
   const mebibytes = limits.responseBytesMax / 1024 / 1024;
-  return new RequestRefused(
+  return new AttemptRefused(
     "response_too_large",
     `The server's answer is larger than ${mebibytes} MiB, or grows far too much when decompressed.`,
   );

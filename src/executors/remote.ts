@@ -6,7 +6,8 @@ import { createConnector } from "./connect.ts";
 import { type EgressPolicy, EgressRefused } from "./egress.ts";
 import type { Attempt, Execute, ExecutionError, Outcome, RemoteCall } from "./executor.ts";
 import { errorIn, readOutput } from "./output.ts";
-import { buildRequest, type RemoteRequest, RequestRefused, readUrl } from "./remote-request.ts";
+import { AttemptRefused } from "./refused.ts";
+import { buildRequest, type RemoteRequest, readUrl } from "./remote-request.ts";
 import { readBody } from "./remote-response.ts";
 
 /**
@@ -68,7 +69,7 @@ async function send({ attempt, egress, mask, signal }: Sending): Promise<Outcome
       log(`Answered ${answer.status} after ${elapsedMs} ms with ${answer.text.length} characters`);
       if (!isRedirect(answer)) return outcomeOf(answer, mask);
       if (redirects >= limits.redirectsMax) {
-        throw new RequestRefused("redirect_refused", `The server redirected more than ${limits.redirectsMax} times.`);
+        throw new AttemptRefused("redirect_refused", `The server redirected more than ${limits.redirectsMax} times.`);
       }
       request = redirected(request, answer);
     }
@@ -109,15 +110,15 @@ function isRedirect({ status }: Answer): boolean {
 /** The request that a redirect asks for, as the Fetch standard has it (HTTP-redirect fetch), but never to another origin. */
 function redirected(request: RemoteRequest, { status, location }: Answer): RemoteRequest {
   if (location === undefined)
-    throw new RequestRefused("redirect_refused", `The server answered ${status} without a location.`);
+    throw new AttemptRefused("redirect_refused", `The server answered ${status} without a location.`);
   let url: URL;
   try {
     url = readUrl(location, request.url);
   } catch {
-    throw new RequestRefused("redirect_refused", "The server redirected to what is no plain http or https URL.");
+    throw new AttemptRefused("redirect_refused", "The server redirected to what is no plain http or https URL.");
   }
   if (url.origin !== request.url.origin) {
-    throw new RequestRefused("redirect_refused", "The server redirected to another origin, which is never followed.");
+    throw new AttemptRefused("redirect_refused", "The server redirected to another origin, which is never followed.");
   }
   const becomesGet = status === 303 || ((status === 301 || status === 302) && request.method === "POST");
   if (!becomesGet) return { ...request, url };
@@ -136,7 +137,7 @@ const connectionCodes: Readonly<Record<string, ExecutionError>> = {
 };
 
 function errorOf(error: unknown): ExecutionError {
-  if (error instanceof RequestRefused) return error.error;
+  if (error instanceof AttemptRefused) return error.error;
   if (error instanceof EgressRefused) return { code: error.code, message: error.message };
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const known = connectionCodes[code];

@@ -1,0 +1,86 @@
+import { access, constants } from "node:fs/promises";
+import { basename, delimiter, extname, join } from "node:path";
+import type { Json } from "../core/json.ts";
+import type { LocalCall } from "./executor.ts";
+import { AttemptRefused } from "./refused.ts";
+
+/** What runs a script, and what it is told besides stdin. */
+export interface ScriptCommand {
+  /** Program and arguments; the script's own path is relative to the package. */
+  readonly argv: readonly string[];
+  /** The arguments as variables of the environment, for a shell script. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const shells = new Set(["sh", "bash", "dash", "ash", "ksh", "zsh"]);
+
+/**
+ * The command for a call's target: `.py` by python3, `.sh` by bash, `.js` and `.mjs` by Node, other by its `#!` line. A shell script gets
+ * the arguments that are no secrets in declared order (an omitted one is empty) and all of them as `PARAM_<NAME>`.
+ * @throws AttemptRefused `target_missing`, `interpreter_missing` or `invalid_argument`.
+ */
+export async function scriptCommand(call: LocalCall, programs: { node: string; path: string }): Promise<ScriptCommand> {
+  const file = call.files.find(({ path }) => path === call.target);
+  if (!file) throw new AttemptRefused("target_missing", `The package has no file ${call.target}.`);
+  const target = `./${call.target}`;
+  switch (extname(call.target).toLowerCase()) {
+    case ".py":
+      return { argv: [await findProgram("python3", programs.path), target], environment: {} };
+    case ".js":
+    case ".mjs":
+      return { argv: [programs.node, target], environment: {} };
+    case ".sh":
+      return shellCommand([await findProgram("bash", programs.path), target], call);
+    default: {
+      const interpreter = interpreterIn(file.content);
+      if (interpreter === undefined) {
+        const message = `Nothing says what runs ${call.target}: it ends in none of .py, .sh, .js and .mjs and has no #! line.`;
+        throw new AttemptRefused("interpreter_missing", message);
+      }
+      return shells.has(interpreter) ? shellCommand([target], call) : { argv: [target], environment: {} };
+    }
+  }
+}
+
+function shellCommand(argv: readonly string[], call: LocalCall): ScriptCommand {
+  const positional = call.parameterNames.filter((name) => !call.secretNames.has(name));
+  const names = new Set([...call.parameterNames, ...Object.keys(call.arguments)]);
+  return {
+    argv: [...argv, ...positional.map((name) => argumentText(call, name))],
+    environment: Object.fromEntries([...names].map((name) => [variableOf(name), argumentText(call, name)])),
+  };
+}
+
+function argumentText(call: LocalCall, name: string): string {
+  const value: Json = Object.hasOwn(call.arguments, name) ? (call.arguments[name] ?? null) : null;
+  const text = value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (text.includes("\0"))
+    throw new AttemptRefused("invalid_argument", `The parameter ${name} holds U+0000, which no program can be given.`);
+  return text;
+}
+
+function variableOf(name: string): string {
+  return `PARAM_${name.toUpperCase().replace(/[^A-Z0-9_]/g, "_")}`;
+}
+
+/** The base name of the program in a `#!` line, looking through env. */
+function interpreterIn(content: Uint8Array): string | undefined {
+  const line = Buffer.from(content.subarray(0, 256)).toString("latin1").split("\n")[0] ?? "";
+  if (!line.startsWith("#!")) return undefined;
+  const words = line.slice(2).trim().split(/\s+/);
+  const [program = "", ...others] = words.map((word) => basename(word));
+  const found = program === "env" ? others.find((word) => !word.startsWith("-") && !word.includes("=")) : program;
+  return found || undefined;
+}
+
+async function findProgram(name: string, path: string): Promise<string> {
+  for (const directory of path.split(delimiter)) {
+    const program = join(directory, name);
+    const isFound = await access(program, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isFound) return program;
+  }
+  throw new AttemptRefused("interpreter_missing", `${name} is not installed on the node that runs this action.`);
+}

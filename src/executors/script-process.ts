@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { limits } from "../core/limits.ts";
+import type { Guard } from "./guard.ts";
+import { statusOf } from "./process-marks.ts";
+import { AttemptRefused } from "./refused.ts";
+import { closeDescriptors, type ScriptPipes } from "./script-pipes.ts";
+import { killQuietly, type Sweeper } from "./sweep.ts";
+
+/** A script that is to run. */
+export interface ScriptRun {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** The value of RIPOSTE_ATTEMPT in that environment. */
+  readonly mark: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  onStderr(chunk: Buffer): void;
+}
+
+/** How it ended. `stopped` says why we ended it, where we did. */
+export interface ScriptEnd {
+  readonly exitCode: number | null;
+  readonly exitSignal: NodeJS.Signals | null;
+  readonly stopped: StopReason | undefined;
+  readonly stdout: Buffer;
+}
+type StopReason = "timed_out" | "cancelled" | "output_too_large";
+
+/**
+ * Waits for the server's word before it becomes the script, so that the guard knows the group before the script's first instruction;
+ * when the server dies before that, the read ends and nothing runs. No core dumps: they would hold the secrets.
+ */
+const launcher = `
+ulimit -c 0
+ulimit -f ${limits.scriptFileBytesMax / 512}
+read -r word <&3 || exit 125
+exec 3<&-
+exec "$@"
+`;
+
+/**
+ * Runs a script in a process group of its own and resolves when nothing of it is left: not the script, nor a child of it, wherever
+ * it has gone, as far as it can be seen.
+ */
+export async function runScript(
+  run: ScriptRun,
+  pipes: ScriptPipes,
+  keepers: { guard: Guard; sweeper: Sweeper },
+): Promise<ScriptEnd> {
+  const child = launch(run, pipes);
+  const group = child.pid;
+  if (group === undefined)
+    throw new AttemptRefused("spawn_failed", "The script cannot be started: the node has no room for another process.");
+  keepers.guard.watch(group);
+  const exited = once(child, "exit");
+  let stopped: StopReason | undefined;
+  let killTimer: NodeJS.Timeout | undefined;
+  const stop = (reason: StopReason): void => {
+    if (stopped || child.exitCode !== null || child.signalCode !== null) return;
+    stopped = reason;
+    killQuietly(-group, "SIGTERM");
+    killTimer = setTimeout(() => killQuietly(-group, "SIGKILL"), limits.scriptKillGraceMs);
+  };
+  const cancel = (): void => stop("cancelled");
+  const timer = setTimeout(() => stop("timed_out"), run.timeoutMs);
+  run.signal.addEventListener("abort", cancel, { once: true });
+  const stdout = collect(pipes.stdout, () => stop("output_too_large"));
+  pipes.stderr.on("data", run.onStderr);
+  begin(child);
+  if (run.signal.aborted) cancel();
+
+  const [exitCode, exitSignal] = await exited;
+  clearTimeout(timer);
+  clearTimeout(killTimer);
+  run.signal.removeEventListener("abort", cancel);
+  await endGroup(group);
+  await keepers.sweeper.sweep(run.mark);
+  keepers.guard.forget(group);
+  await closed(pipes);
+  return { exitCode, exitSignal, stopped, stdout: Buffer.concat(stdout) };
+}
+
+function launch(run: ScriptRun, pipes: ScriptPipes): ChildProcess {
+  try {
+    const child = spawn("/bin/sh", ["-c", launcher, "riposte", ...run.argv], {
+      cwd: run.cwd,
+      env: run.environment,
+      detached: true,
+      stdio: [...pipes.descriptors, "pipe"],
+    });
+    // Without a process id the caller refuses; without a listener this event would end the server.
+    child.on("error", () => {});
+    return child;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "E2BIG") {
+      throw new AttemptRefused("arguments_too_large", "The arguments are larger than a shell script can be given.");
+    }
+    throw error;
+  } finally {
+    closeDescriptors(pipes);
+  }
+}
+
+/** The launcher's word. */
+function begin(child: ChildProcess): void {
+  const word = child.stdio[3];
+  word?.on("error", () => {});
+  if (word && "end" in word) word.end("go\n");
+}
+
+function collect(stream: Socket, onTooLarge: () => void): Buffer[] {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= limits.outputBytesMax) chunks.push(chunk);
+    else onTooLarge();
+  });
+  return chunks;
+}
+
+/** Kills what is left of a group and waits until it is gone; what cannot be killed (in the kernel for good) is waited for a while only. */
+async function endGroup(group: number): Promise<void> {
+  const deadline = performance.now() + limits.scriptGoneMs;
+  for (let round = 0; performance.now() < deadline; round++) {
+    try {
+      process.kill(-group, "SIGKILL");
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ESRCH") return;
+    }
+    // What is dead but not yet collected by its parent still counts as a member for the kernel, sometimes for long.
+    if (round >= 3 && process.platform === "linux" && !(await hasLivingMember(group))) return;
+    await sleep(5);
+  }
+}
+
+async function hasLivingMember(group: number): Promise<boolean> {
+  const names = await readdir("/proc");
+  return names.some((name) => {
+    const status = /^\d+$/.test(name) ? statusOf(Number(name)) : undefined;
+    return status?.group === group && status.state !== "Z";
+  });
+}
+
+/** Waits for the last bytes. Whoever still holds the pipes, unseen, does not hold up the attempt. */
+async function closed({ stdout, stderr }: ScriptPipes): Promise<void> {
+  const ends = [stdout, stderr].map((stream) => (stream.closed ? Promise.resolve() : once(stream, "close")));
+  const given = new AbortController();
+  await Promise.race([
+    Promise.all(ends),
+    sleep(limits.scriptGoneMs, undefined, { signal: given.signal }).catch(() => {}),
+  ]);
+  given.abort();
+}

@@ -1,0 +1,75 @@
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Json } from "../../src/core/json.ts";
+import type { LocalCall, Outcome } from "../../src/executors/executor.ts";
+import { createLocalExecutor } from "../../src/executors/local.ts";
+
+/** A local call of one script. */
+export function scriptCall(target: string, script: string, given: Partial<LocalCall> = {}): LocalCall {
+  const files = [{ path: target, content: Buffer.from(script), executable: false }];
+  const names = Object.keys(given.arguments ?? {});
+  return { type: "local", target, files, arguments: {}, parameterNames: names, secretNames: new Set(), ...given };
+}
+
+export interface Given {
+  readonly secrets?: readonly string[];
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  onLog?(stream: string, text: string): void;
+}
+
+/** Runs a call in a work directory of its own, which it answers with its path, removed. */
+export async function runLocal(
+  call: LocalCall,
+  { secrets = [], timeoutMs = 20_000, signal, onLog }: Given = {},
+): Promise<{ outcome: Outcome; lines: string[]; workDirectory: string }> {
+  const workDirectory = await mkdtemp(join(tmpdir(), "riposte-test-"));
+  const lines: string[] = [];
+  try {
+    const outcome = await createLocalExecutor({ workDirectory })({
+      call,
+      idempotencyKey: "run-1/step-1",
+      timeoutMs,
+      signal: signal ?? new AbortController().signal,
+      secrets,
+      onLog: (stream, text) => {
+        lines.push(`${stream} ${text}`);
+        onLog?.(stream, text);
+      },
+    });
+    return { outcome, lines, workDirectory };
+  } finally {
+    await rm(workDirectory, { recursive: true, force: true });
+  }
+}
+
+/** The output of a call that has to succeed. */
+export async function outputOf(call: LocalCall, given?: Given): Promise<Json> {
+  const { outcome, lines } = await runLocal(call, given);
+  if (outcome.status !== "SUCCEEDED") throw new Error(JSON.stringify([outcome, lines]));
+  return outcome.output;
+}
+
+/** True while a process exists and is no zombie. */
+export function isRunning(pid: number): boolean {
+  if (!(pid > 0)) throw new Error(`${pid} is no process id.`);
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  if (!existsSync("/proc/self/stat")) return true;
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+/** Waits until a condition holds; the test's own timeout is the bound. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(10);
+}
