@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { createMask, type Mask } from "../secrets/mask.ts";
 import type { Attempt, Execute, LocalCall, Outcome } from "./executor.ts";
 import { createGuard, type Guard } from "./guard.ts";
@@ -44,7 +44,7 @@ export function createLocalExecutor(options: LocalOptions): Execute<LocalCall> {
   const server = ownServer(options.workDirectory);
   const host: Host = {
     ...{ node, path, server },
-    directory: join(options.workDirectory, server),
+    directory: resolve(options.workDirectory, server),
     guard: createGuard(server, path),
     sweeper: createSweeper(),
   };
