@@ -230,4 +230,24 @@ export const limits = {
   streamPollMs: 5_000,
   /** Between two looks at what changed in a tenant: a dashboard needs the latest state, not each of a thousand in a second. */
   tenantUpdatesMs: 50,
+
+  // ---- The embedded database ------------------------------------------------------------------------------------
+  /** From asking PostgreSQL to stop to forcing it: a checkpoint of all of `shared_buffers` on a slow disk fits. */
+  postgresStopMs: 30_000,
+  /** Time the backends of a dead postmaster have to notice it by themselves. */
+  postgresOrphanMs: 2_000,
+  /** Until PostgreSQL answers: after a crash it first replays its log, up to a gigabyte. */
+  postgresReadyMs: 600_000,
+  /** Starts before the first one is given up; and the first and the longest wait between two starts. */
+  postgresStartTriesMax: 3,
+  postgresRetryMs: 100,
+  postgresRetryMsMax: 5_000,
+  /** What is kept of PostgreSQL's output for the message when it does not start. */
+  postgresLastWordsLengthMax: 8 * 1024,
+  /** Tries to claim a data directory when two servers come at once, and about how far apart. */
+  claimTriesMax: 5,
+  claimRetryMs: 50,
+  /** How often a claim is touched, and the silence after which one of another host counts as dead. */
+  claimTouchMs: 1_000,
+  claimSilenceMs: 5_000,
 } as const;

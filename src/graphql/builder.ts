@@ -5,7 +5,7 @@ import DataloaderPlugin from "@pothos/plugin-dataloader";
 import ErrorsPlugin from "@pothos/plugin-errors";
 import RelayPlugin from "@pothos/plugin-relay";
 import ScopeAuthPlugin from "@pothos/plugin-scope-auth";
-import { GraphQLError } from "graphql";
+import { GraphQLError, type GraphQLOutputType, getNamedType, getNullableType, isListType } from "graphql";
 import type { Json } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 
@@ -18,7 +18,12 @@ export interface Context {
   readonly em: EntityManager;
   readonly isSignedIn: boolean;
   hasPermission(permission: string): boolean;
+  /** The `Last-Event-ID` of an SSE client that reconnects: the cursor to go on from, instead of the argument `after`. */
+  readonly lastEventId?: string | undefined;
 }
+
+/** What a list that is no connection counts: steps, parameters, files. */
+const listMultiplier = 10;
 
 export const builder = new SchemaBuilder<{
   Context: Context;
@@ -55,12 +60,22 @@ export const builder = new SchemaBuilder<{
             extensions: { code: "UNAUTHENTICATED" },
           }),
   },
+  // Charged by `graphql/operation-limits.ts` before an operation starts, over every transport.
   complexity: {
-    defaultComplexity: 1,
-    defaultListMultiplier: 10,
-    limit: { complexity: limits.queryCostMax, depth: limits.queryDepthMax, breadth: 1_000 },
+    fieldComplexity: (args, _context, field) => costOf(args, field.type),
   },
 });
+
+/** A connection costs its page; the list of edges in it is that page, counted already. */
+function costOf(args: Record<string, unknown>, type: GraphQLOutputType): { field: number; multiplier: number } {
+  const { name } = getNamedType(type);
+  if (name.endsWith("Connection")) {
+    const asked = args["first"] ?? args["last"];
+    return { field: 1, multiplier: typeof asked === "number" && asked > 0 ? asked : limits.pageSizeDefault };
+  }
+  const isPlainList = isListType(getNullableType(type)) && !name.endsWith("Edge");
+  return { field: 1, multiplier: isPlainList ? listMultiplier : 1 };
+}
 
 builder.globalConnectionField("totalCount", (t) =>
   t.int({
@@ -69,8 +84,12 @@ builder.globalConnectionField("totalCount", (t) =>
   }),
 );
 
-builder.queryType({ description: "What can be read. Every list is a bounded connection; every row is the caller's tenant's." });
-builder.mutationType({ description: "What can be changed. Each takes one input and answers its payload or a Failure." });
+builder.queryType({
+  description: "What can be read. Every list is a bounded connection; every row is the caller's tenant's.",
+});
+builder.mutationType({
+  description: "What can be changed. Each takes one input and answers its payload or a Failure.",
+});
 builder.subscriptionType({
   description: "What can be watched, over graphql-ws and over SSE. `after` takes a cursor and goes on from there.",
 });

@@ -77,5 +77,7 @@ export function decodeCursor(text: string | null | undefined, length: number): r
   } catch {
     // Falls through: not ours.
   }
-  throw new BadInputError("This is no cursor of this connection; take endCursor or an edge's cursor of an earlier page.");
+  throw new BadInputError(
+    "This is no cursor of this connection; take endCursor or an edge's cursor of an earlier page.",
+  );
 }

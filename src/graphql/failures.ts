@@ -1,4 +1,11 @@
-import { ConflictFailure, DomainFailure, type Issue, NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
+import {
+  ConflictFailure,
+  type DomainFailure,
+  type Issue,
+  NotFoundFailure,
+  StateFailure,
+  ValidationFailure,
+} from "../core/failures.ts";
 import { builder } from "./builder.ts";
 
 const FailureInterface = builder.interfaceRef<DomainFailure>("Failure").implement({
@@ -16,7 +23,11 @@ export const ValidationIssue = builder.objectRef<Issue>("ValidationIssue").imple
     code: t.exposeString("code", { description: "Stable and lower_snake, for programs." }),
     message: t.exposeString("message", { description: "What is wrong and what to do, for people." }),
     line: t.int({ nullable: true, description: "Line in the source text, from 1.", resolve: (issue) => issue.line }),
-    column: t.int({ nullable: true, description: "Column in the source text, from 1.", resolve: (issue) => issue.column }),
+    column: t.int({
+      nullable: true,
+      description: "Column in the source text, from 1.",
+      resolve: (issue) => issue.column,
+    }),
   }),
 });
 
@@ -25,7 +36,11 @@ builder.objectType(ValidationFailure, {
   description: "The input is wrong; every problem of it is told at once.",
   interfaces: [FailureInterface],
   fields: (t) => ({
-    issues: t.field({ type: [ValidationIssue], description: "Every problem.", resolve: (failure) => [...failure.issues] }),
+    issues: t.field({
+      type: [ValidationIssue],
+      description: "Every problem.",
+      resolve: (failure) => [...failure.issues],
+    }),
   }),
 });
 builder.objectType(ConflictFailure, {

@@ -61,5 +61,5 @@ builder.scalarType("ActionRef", {
   description:
     "Names an action or a version of it: `name`, `name@MAJOR.MINOR`, `name@MAJOR.MINOR.PATCH`, its UUID or an unambiguous prefix of that (8 characters or more).",
   serialize: (value) => value,
-  parseValue: parseText("ActionRef", /^[^\u0000-\u001f]{1,256}$/),
+  parseValue: parseText("ActionRef", /^\P{Cc}{1,256}$/u),
 });

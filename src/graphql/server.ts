@@ -1,0 +1,252 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { type DocumentNode, getOperationAST } from "graphql";
+import { limits } from "../core/limits.ts";
+import { withoutHttp } from "./errors.ts";
+import { isStream, sendEventStream } from "./event-stream.ts";
+import { createGraphiql } from "./graphiql.ts";
+import { createOrigins, type Origins } from "./origins.ts";
+import { type Caller, createPipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
+import { refuse, sendJson } from "./refusal.ts";
+import { isRefusal, type RequestParams, readParams } from "./request-params.ts";
+import { createSockets, type Sockets } from "./sockets.ts";
+import { watchStreams } from "./stream-watch.ts";
+
+export interface EdgeOptions extends PipelineOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Origins of foreign pages that may call us; `*` for all. */
+  readonly allowedOrigins: readonly string[];
+  /** Fixed JSON documents by path, such as `/api/actions/schema`. */
+  readonly documents: Readonly<Record<string, { readonly contentType: string; readonly body: string }>>;
+  /** What this node needs to do its work, by name, and whether it is there. */
+  readiness(): Promise<Readonly<Record<string, boolean>>>;
+  /** Shorter ones are for tests. */
+  readonly times?: { readonly initMs?: number; readonly heartbeatMs?: number; readonly authorisationMs?: number };
+}
+
+export interface Edge {
+  readonly port: number;
+  /** Takes no new connection and begins no new operation; resolves when those under way have been answered. Streams go on. */
+  refuseNewWork(): Promise<void>;
+  /** Ends what is left, streams and sockets included. */
+  close(): Promise<void>;
+}
+
+/** What the handlers of one edge share. */
+interface Parts {
+  readonly options: EdgeOptions;
+  readonly pipeline: Pipeline;
+  readonly origins: Origins;
+  readonly sockets: Sockets;
+  readonly graphiql: ReturnType<typeof createGraphiql>;
+  readonly state: { isStopping: boolean };
+}
+
+/** Opens the one port of the product. @throws the error of `listen` (EADDRINUSE, EACCES). */
+export async function openEdge(options: EdgeOptions): Promise<Edge> {
+  const { times } = options;
+  const isValid = async (authorization: string) => (await options.createContext({ authorization })).isSignedIn;
+  const watch = watchStreams(isValid, times?.authorisationMs);
+  const pipeline = createPipeline(options, watch);
+  const sockets = createSockets({
+    pipeline,
+    isValid,
+    log: options.log,
+    initMs: times?.initMs ?? limits.webSocketInitMs,
+    heartbeatMs: times?.heartbeatMs ?? limits.streamHeartbeatMs,
+  });
+  const origins = createOrigins(options.allowedOrigins);
+  const parts: Parts = {
+    options,
+    pipeline,
+    origins,
+    sockets,
+    graphiql: createGraphiql(),
+    state: { isStopping: false },
+  };
+  const server = createServer({ maxHeaderSize: limits.requestHeaderBytesMax, requestTimeout: limits.requestReceiveMs });
+  const underWay = new Set<ServerResponse>();
+  server.on("request", (request, response) => {
+    underWay.add(response);
+    response.once("close", () => underWay.delete(response));
+    handle(parts, request, response).catch((error: unknown) => fail(parts, error, response));
+  });
+  server.on("upgrade", (request, socket, head) => upgrade(parts, request, { socket, head }));
+  await listen(server, options);
+  return {
+    port: (server.address() as AddressInfo).port,
+    async refuseNewWork() {
+      parts.state.isStopping = true;
+      sockets.refuseOperations();
+      server.close();
+      const isStreaming = (response: ServerResponse) =>
+        String(response.getHeader("content-type")).startsWith("text/event");
+      const answered = [...underWay].filter((response) => !isStreaming(response)).map(closed);
+      await Promise.race([Promise.all(answered), wait(limits.drainMs)]);
+    },
+    async close() {
+      watch.stop();
+      parts.state.isStopping = true;
+      await sockets.close();
+      server.closeAllConnections();
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function listen(server: Server, { host, port }: EdgeOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function closed(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => response.once("close", resolve));
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}
+
+async function handle(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.setHeader("x-content-type-options", "nosniff");
+  response.on("error", (error) => parts.options.log.debug({ error: error.message }, "edge.answer_lost"));
+  request.on("error", (error) => parts.options.log.debug({ error: error.message }, "edge.request_lost"));
+  const path = (request.url ?? "").split("?")[0] ?? "";
+  if (path === "/health") return sendJson(response, 200, { status: "ok" });
+  if (path === "/ready") return answerReadiness(parts, response);
+  if (parts.state.isStopping) {
+    response.setHeader("connection", "close");
+    return refuse(request, response, { status: 503, code: "UNAVAILABLE", message: "The server is stopping." });
+  }
+  if (path === "/graphql") return handleGraphql(parts, request, response);
+  const document = Object.hasOwn(parts.options.documents, path) ? parts.options.documents[path] : undefined;
+  if (document && (request.method === "GET" || request.method === "HEAD")) {
+    response.writeHead(200, {
+      "content-type": document.contentType,
+      "content-length": Buffer.byteLength(document.body),
+    });
+    response.end(request.method === "HEAD" ? undefined : document.body);
+    return;
+  }
+  refuse(request, response, {
+    status: 404,
+    code: "NOT_FOUND",
+    message: "There is nothing here; the API is at /graphql.",
+  });
+}
+
+async function answerReadiness({ options, state }: Parts, response: ServerResponse): Promise<void> {
+  const checks = { ...(await options.readiness()), accepting: !state.isStopping };
+  const isReady = Object.values(checks).every(Boolean);
+  sendJson(response, isReady ? 200 : 503, { ready: isReady, checks });
+}
+
+async function handleGraphql(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { origin, host, accept = "*/*", authorization } = request.headers;
+  if (!parts.origins.isAllowed(origin, host)) {
+    return refuse(request, response, {
+      status: 403,
+      code: "FORBIDDEN_ORIGIN",
+      message: "Pages of this origin may not call this server.",
+    });
+  }
+  for (const [name, value] of Object.entries(parts.origins.corsHeaders(origin))) response.setHeader(name, value);
+  const method = request.method ?? "";
+  if (method === "OPTIONS") return void response.writeHead(204, { allow: "GET, POST" }).end();
+  if (method === "GET" && accept.includes("text/html")) return parts.graphiql(request, response);
+  if (method !== "GET" && method !== "POST") {
+    const headers = { allow: "GET, POST" };
+    return refuse(request, response, {
+      status: 405,
+      code: "METHOD_NOT_ALLOWED",
+      message: "Use POST, or GET for queries.",
+      headers,
+    });
+  }
+  const params = await readParams(request);
+  if (isRefusal(params)) return refuse(request, response, params);
+  const kind = kindOf(parts.pipeline, params);
+  if (kind === "mutation" && method === "GET") {
+    return refuse(request, response, {
+      status: 405,
+      code: "METHOD_NOT_ALLOWED",
+      message: "Send mutations by POST.",
+      headers: { allow: "POST" },
+    });
+  }
+  const lastEventId = request.headers["last-event-id"];
+  const caller: Caller = {
+    authorization,
+    lastEventId: typeof lastEventId === "string" && lastEventId !== "" ? lastEventId : undefined,
+  };
+  if (accept.includes("text/event-stream") || kind === "subscription")
+    return stream(parts, { params, caller, request }, response);
+  // Read and parsed here, within the bounds; yoga takes it as it is.
+  Object.assign(request, { method: "POST", url: "/graphql", body: { ...params } });
+  Object.assign(request.headers, { "content-type": "application/json", host: "localhost" });
+  await parts.pipeline.yoga(request, response, { caller });
+}
+
+function kindOf({ documents }: Pipeline, { query, operationName }: RequestParams): string | undefined {
+  try {
+    const document: DocumentNode = documents.parse(query);
+    return getOperationAST(document, operationName)?.operation;
+  } catch {
+    // Told where it is executed, like any error of a document.
+    return undefined;
+  }
+}
+
+interface StreamRequest {
+  readonly params: RequestParams;
+  readonly caller: Caller;
+  readonly request: IncomingMessage;
+}
+
+async function stream(
+  { pipeline }: Parts,
+  { params, caller, request }: StreamRequest,
+  response: ServerResponse,
+): Promise<void> {
+  const { accept = "*/*" } = request.headers;
+  if (!/text\/(event-stream|\*)|\*\/\*/.test(accept)) {
+    return refuse(request, response, {
+      status: 406,
+      code: "NOT_ACCEPTABLE",
+      message: "Subscribe with Accept: text/event-stream.",
+    });
+  }
+  const result = await pipeline.run({ ...params, caller });
+  if (response.closed && isStream(result)) return void (await result.return?.(undefined));
+  await sendEventStream(response, result);
+}
+
+function upgrade(parts: Parts, request: IncomingMessage, { socket, head }: { socket: Duplex; head: Buffer }): void {
+  socket.on("error", (error) => parts.options.log.debug({ error: error.message }, "socket.lost"));
+  const path = (request.url ?? "").split("?")[0];
+  const { origin, host } = request.headers;
+  const refusal =
+    path !== "/graphql" ? "404 Not Found" : !parts.origins.isAllowed(origin, host) ? "403 Forbidden" : undefined;
+  const isStopping = parts.state.isStopping ? "503 Service Unavailable" : undefined;
+  if (refusal ?? isStopping)
+    return void socket.end(`HTTP/1.1 ${refusal ?? isStopping}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  parts.sockets.accept(request, socket, head);
+}
+
+function fail({ options, pipeline }: Parts, error: unknown, response: ServerResponse): void {
+  if (response.closed || response.destroyed) {
+    options.log.debug({}, "edge.client_gone");
+    return;
+  }
+  const shown = pipeline.mask(error);
+  if (response.headersSent) response.destroy();
+  else sendJson(response, 500, { errors: [withoutHttp(shown).toJSON()] });
+}

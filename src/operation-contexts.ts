@@ -1,0 +1,41 @@
+import { UnauthenticatedError } from "./core/failures.ts";
+import type { Orm } from "./database/orm.ts";
+import type { Context } from "./graphql/builder.ts";
+import type { EdgeOptions } from "./graphql/server.ts";
+import type { Authenticator, Caller } from "./tenancy/authenticate.ts";
+import type { OperationContext } from "./tenancy/operation-context.ts";
+import type { Permission } from "./tenancy/permissions.ts";
+
+interface ContextParts {
+  readonly orm: Orm;
+  readonly authenticator: Authenticator;
+}
+
+/** Makes the context of every operation: who asks, by the token it came with, and a unit of work of its own. */
+export function createContexts({
+  orm,
+  authenticator,
+}: ContextParts): Pick<EdgeOptions, "createContext" | "renewContext"> {
+  const callers = new WeakMap<Context, Caller | undefined>();
+  const contextFor = (caller: Caller | undefined, lastEventId: string | undefined): Context => {
+    const em = orm.em.fork();
+    const context = {
+      em,
+      lastEventId,
+      isSignedIn: caller !== undefined,
+      hasPermission: (permission: string) => caller?.permissions.has(permission as Permission) ?? false,
+      get operation(): OperationContext {
+        if (!caller) throw new UnauthenticatedError("Sign in with a valid token: Authorization: Bearer <token>.");
+        const { tenantId, actor, roles, permissions } = caller;
+        return { tenantId, actor, roles, permissions, em };
+      },
+    };
+    callers.set(context, caller);
+    return context;
+  };
+  return {
+    createContext: async ({ authorization, lastEventId }) =>
+      contextFor(await authenticator.authenticate(authorization), lastEventId),
+    renewContext: (context) => contextFor(callers.get(context), context.lastEventId),
+  };
+}
