@@ -1,0 +1,65 @@
+import type { Issue } from "../core/failures.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import { checkFlow } from "./check-flow.ts";
+import { checkPaths } from "./check-paths.ts";
+import { checkReferences } from "./check-references.ts";
+import { branchesOf, checkSteps } from "./check-steps.ts";
+import { Findings } from "./findings.ts";
+import { routesOf, type StepSource, stepSources, strategyOf } from "./routes.ts";
+import { schemaIssues } from "./schema-issues.ts";
+import type { Source } from "./source.ts";
+import { checkTrigger } from "./trigger.ts";
+
+/** What is wrong and what is odd in a playbook's source, each with its path, line and column, in the order of the text. */
+export interface CheckedDocument {
+  /** At most `issuesMax`; the document can be compiled when there are none. */
+  readonly issues: readonly Issue[];
+  readonly warnings: readonly Issue[];
+}
+
+/** Checks all that can be told from the document alone: every problem at once. What its actions are is checked by `checkPins`. */
+export function checkDocument(source: Source): CheckedDocument {
+  const findings = new Findings(source.map);
+  findings.add(source.issues);
+  if (source.document) checkWhole(source.document, findings);
+  return { issues: findings.issues(), warnings: findings.warnings(source.warnings) };
+}
+
+function checkWhole(document: JsonObject, findings: Findings): void {
+  findings.add(schemaIssues(document, findings.map));
+  const { trigger } = document;
+  if (isJsonObject(trigger)) checkTrigger(trigger, findings);
+  checkStrategy(document, findings);
+  const steps = stepSources(document);
+  if (isTooLong(steps, findings)) return;
+  checkSteps(steps, findings);
+  const routes = routesOf(steps, strategyOf(document));
+  const isSound = checkReferences(steps, routes, findings);
+  if (isSound && steps.every(({ id }) => id !== undefined)) {
+    checkFlow(document, steps, routes, findings);
+    checkPaths(steps, routes, findings);
+  }
+}
+
+/** More steps than may be: said by the schema, unless it is the branches that are too many. Then nothing more is looked at. */
+function isTooLong(steps: readonly StepSource[], findings: Findings): boolean {
+  const count = steps.reduce((sum, step) => sum + 1 + branchesOf(step).length, 0);
+  if (count <= limits.playbookStepsMax) return false;
+  const message = `A playbook has at most ${limits.playbookStepsMax} steps, branches included; these are ${count}.`;
+  findings.problem({ path: "$.steps", code: "out_of_bounds", message });
+  return true;
+}
+
+function checkStrategy(document: JsonObject, findings: Findings): void {
+  const isRetried = document["on_failure"] === "retry";
+  const retries = document["max_retries"];
+  const code = "no_effect";
+  if (isRetried && !retries) {
+    const message = "on_failure: retry without max_retries runs the playbook once and then aborts; write how often.";
+    findings.warning({ path: "$.on_failure", code, message });
+  } else if (!isRetried && typeof retries === "number" && retries > 0) {
+    const message = "max_retries only counts with on_failure: retry.";
+    findings.warning({ path: "$.max_retries", code, message, part: "key" });
+  }
+}

@@ -1,0 +1,141 @@
+import type { Json } from "../core/json.ts";
+import { isJsonObject } from "../core/json.ts";
+import { parseDuration } from "../expressions/durations.ts";
+import { parseExpression } from "../expressions/expression.ts";
+import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
+import { isTemplate, parseTemplate } from "../expressions/template.ts";
+import { shown } from "./document-reading.ts";
+import type { Findings } from "./findings.ts";
+import type { StepSource } from "./routes.ts";
+import { childPath } from "./source-map.ts";
+
+/** The fields of a step whose texts may hold templates. */
+export const templatedFields = ["parameters", "params", "target", "message"] as const;
+
+/** Types of step that documents may have already and that nothing runs yet. */
+const comingTypes = new Set(["parallel", "delay", "approval", "live_action"]);
+
+/** Checks what the schema can't say of each step by itself. */
+export function checkSteps(steps: readonly StepSource[], findings: Findings): void {
+  checkIds(steps, findings);
+  for (const step of steps) {
+    checkType(step, findings);
+    for (const field of ["retry_delay", "timeout", "duration"]) checkDuration(step, field, findings);
+    checkExpression(step, findings);
+    for (const field of templatedFields) {
+      const value = step.fields[field];
+      if (value !== undefined) checkTemplates(value, childPath(step.path, field), findings);
+    }
+    for (const { path, fields } of branchesOf(step)) {
+      const parameters = fields["parameters"];
+      if (parameters !== undefined) checkTemplates(parameters, childPath(path, "parameters"), findings);
+    }
+    checkNoEffect(step, findings);
+  }
+}
+
+/** The branches of a parallel step, as steps. */
+export function branchesOf(step: StepSource): StepSource[] {
+  const branches = step.fields["branches"];
+  if (!Array.isArray(branches)) return [];
+  return branches.filter(isJsonObject).map((fields, index) => ({
+    id: typeof fields["id"] === "string" ? fields["id"] : undefined,
+    index,
+    path: `${step.path}.branches[${index}]`,
+    fields,
+  }));
+}
+
+function checkIds(steps: readonly StepSource[], findings: Findings): void {
+  const known = new Map<string, string>();
+  for (const { id, path } of steps.flatMap((step) => [step, ...branchesOf(step)])) {
+    if (id === undefined) continue;
+    const first = known.get(id);
+    if (first === undefined) known.set(id, path);
+    else {
+      const { line } = findings.map.at(`${first}.id`);
+      const message = `${shown(id)} is the id of another step too (line ${line}); ids are unique over the whole playbook.`;
+      findings.problem({ path: `${path}.id`, code: "duplicate_id", message });
+    }
+  }
+}
+
+function checkType({ id, path, fields }: StepSource, findings: Findings): void {
+  const type = String(fields["type"]);
+  const isLegacy = type === "action" && fields["action_type"] !== undefined;
+  if (!comingTypes.has(type) && !isLegacy) return;
+  const what = isLegacy ? "live_action (action_type)" : type;
+  const message = `Step ${shown(id ?? path)}: ${what} steps are known but can't be run yet; action and condition steps can.`;
+  findings.problem({ path: `${path}.${isLegacy ? "action_type" : "type"}`, code: "not_yet", message });
+}
+
+function checkDuration({ path, fields }: StepSource, field: string, findings: Findings): void {
+  const value = fields[field];
+  const here = `${path}.${field}`;
+  if (typeof value !== "string" || findings.hasProblem(here)) return;
+  try {
+    if (parseDuration(value) === 0 && field === "timeout") {
+      findings.problem({ path: here, code: "out_of_bounds", message: "A timeout is longer than nothing." });
+    }
+  } catch (error) {
+    if (!(error instanceof ExpressionSyntaxError)) throw error;
+    const at = findings.map.within(here, value, error.offset);
+    findings.problem({ path: here, code: "duration_syntax", message: error.message, at });
+  }
+}
+
+function checkExpression({ path, fields }: StepSource, findings: Findings): void {
+  const { type, expression } = fields;
+  const here = `${path}.expression`;
+  if (type !== "condition" || typeof expression !== "string" || findings.hasProblem(here)) return;
+  try {
+    parseExpression(expression);
+  } catch (error) {
+    if (!(error instanceof ExpressionSyntaxError)) throw error;
+    const at = findings.map.within(here, expression, error.offset);
+    const message = `${error.message} (character ${error.offset + 1} of the expression)`;
+    findings.problem({ path: here, code: "expression_syntax", message, at });
+  }
+}
+
+function checkTemplates(value: Json, path: string, findings: Findings): void {
+  for (const { text, where } of templatesIn(value, path)) {
+    try {
+      parseTemplate(text);
+    } catch (error) {
+      if (!(error instanceof ExpressionSyntaxError)) throw error;
+      const at = findings.map.within(where, text, error.offset);
+      const message = `${error.message} (character ${error.offset + 1} of the text)`;
+      findings.problem({ path: where, code: "template_syntax", message, at });
+    }
+  }
+}
+
+/** The texts with templates in a value, each with its path. The value is at most `documentDepthMax` deep. */
+export function* templatesIn(value: Json, path: string): Generator<{ text: string; where: string }> {
+  if (typeof value === "string") {
+    if (isTemplate(value)) yield { text: value, where: path };
+  } else if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) yield* templatesIn(item, childPath(path, index));
+  } else if (isJsonObject(value)) {
+    for (const [key, item] of Object.entries(value)) yield* templatesIn(item, childPath(path, key));
+  }
+}
+
+/** Fields that are right, and do nothing where they stand. */
+function checkNoEffect({ path, fields }: StepSource, findings: Findings): void {
+  const warn = (field: string, message: string) =>
+    findings.warning({ path: `${path}.${field}`, code: "no_effect", message, part: "key" });
+  if (fields["on_failure"] === "retry" && fields["max_retries"] === 0) {
+    warn("max_retries", "on_failure: retry with max_retries: 0 tries nothing again.");
+  }
+  if (fields["retry_delay"] !== undefined && fields["on_failure"] !== "retry" && !fields["max_retries"]) {
+    warn("retry_delay", "retry_delay only counts with max_retries or on_failure: retry.");
+  }
+  if (fields["type"] === "condition" && fields["on_success"] !== undefined) {
+    warn(
+      "on_success",
+      "A condition goes on by on_true and on_false; on_success only counts after a failure under continue.",
+    );
+  }
+}
