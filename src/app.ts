@@ -10,6 +10,8 @@ import { entities } from "./entities.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
 import { createContexts } from "./operation-contexts.ts";
 import { schema } from "./schema.ts";
+import { openKeyRing } from "./secrets/key-ring.ts";
+import { createSealer } from "./secrets/seal.ts";
 import { createAuthenticator } from "./tenancy/authenticate.ts";
 import { createFirstTenant } from "./tenancy/create-first-tenant.ts";
 
@@ -61,11 +63,14 @@ async function compose(config: Config, overrides: AppOverrides, closers: Closers
   const authenticator = createAuthenticator({ em: orm.em, clock, log });
   closers.push(() => authenticator.settled());
 
+  const keyRing = await openKeyRing({ secretsKey: config.SECRETS_KEY, dataDirectory: path.resolve(config.DATA_DIR) });
+  const sealer = createSealer(keyRing);
+
   const listener = await listenForChanges({ address, log });
   closers.push(() => listener.stop());
 
   const edge = await openEdge({
-    ...createContexts({ orm, authenticator }),
+    ...createContexts({ orm, authenticator, services: { clock, authenticator, sealer } }),
     host: config.HOST,
     port: config.PORT,
     allowedOrigins: config.ALLOWED_ORIGINS,

@@ -6,20 +6,27 @@ import type { Authenticator, Caller } from "./tenancy/authenticate.ts";
 import type { OperationContext } from "./tenancy/operation-context.ts";
 import type { Permission } from "./tenancy/permissions.ts";
 
+/** What belongs to one operation; all else in a context is the same for all of them. */
+type OfOperation = "em" | "lastEventId" | "isSignedIn" | "hasPermission" | "operation";
+
 interface ContextParts {
   readonly orm: Orm;
   readonly authenticator: Authenticator;
+  /** What the rooms' resolvers ask of their context. */
+  readonly services: Omit<Context, OfOperation>;
 }
 
 /** Makes the context of every operation: who asks, by the token it came with, and a unit of work of its own. */
 export function createContexts({
   orm,
   authenticator,
+  services,
 }: ContextParts): Pick<EdgeOptions, "createContext" | "renewContext"> {
   const callers = new WeakMap<Context, Caller | undefined>();
   const contextFor = (caller: Caller | undefined, lastEventId: string | undefined): Context => {
     const em = orm.em.fork();
-    const context = {
+    const context: Context = {
+      ...services,
       em,
       lastEventId,
       isSignedIn: caller !== undefined,

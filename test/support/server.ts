@@ -6,7 +6,7 @@ import { createClient, type ExecutionResult } from "graphql-ws";
 import { WebSocket } from "ws";
 import { type App, startApp } from "../../src/app.ts";
 import { type Config, readConfig } from "../../src/config.ts";
-import { silentLog } from "../../src/core/log.ts";
+import { type Log, silentLog } from "../../src/core/log.ts";
 import type { DatabaseAddress, Orm } from "../../src/database/orm.ts";
 import { createTestDatabase } from "./database.ts";
 
@@ -36,6 +36,8 @@ export interface TestServerOptions {
   readonly config?: Partial<Config>;
   /** A database that is there already, of which this server is one more node. */
   readonly database?: DatabaseAddress;
+  /** Hears what the server logs; silent by default. */
+  readonly log?: Log;
 }
 
 /** A whole server in this process, on a database of its own. Close it in `afterAll`. */
@@ -50,7 +52,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ADMIN_TOKEN: testAdminToken,
     SECRETS_KEY: testSecretsKey,
   });
-  const app = await startApp({ ...defaults, ...options.config }, { address: database, log: silentLog });
+  const app = await startApp({ ...defaults, ...options.config }, { address: database, log: options.log ?? silentLog });
   const url = `${app.url}/graphql`;
   const wsUrl = url.replace(/^http/, "ws");
   const adminToken = options.config?.ADMIN_TOKEN ?? testAdminToken;
