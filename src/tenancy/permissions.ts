@@ -1,4 +1,4 @@
-/** What a caller may do. `noun:verb`; every root field names one. */
+/** What a caller may do. `noun:verb`; every root field names one, or says that any valid token will do. */
 export const permissions = [
   "action:read",
   "action:write",
@@ -30,7 +30,22 @@ export const rolePermissions: Readonly<Record<string, readonly Permission[]>> = 
   admin: permissions,
 };
 
-/** What a caller with these roles may do. */
+/** The tenant that is made with the database: whoever runs the server. Names of tenants are unique, so there is no second one. */
+export const hostTenantName = "default";
+
+/**
+ * What no role gives outside the host tenant. Customers have admins too, and an admin who could make tenants would
+ * learn from a refused name which other customers there are.
+ */
+const hostOnly: ReadonlySet<Permission> = new Set<Permission>(["tenant:create"]);
+
+/** What these roles give, wherever they are held in the host tenant. */
 export function permissionsOf(roles: readonly string[]): ReadonlySet<Permission> {
   return new Set(roles.flatMap((role) => (Object.hasOwn(rolePermissions, role) ? (rolePermissions[role] ?? []) : [])));
+}
+
+/** What these roles give to a caller of the tenant of that name. */
+export function permissionsIn(tenantName: string, roles: readonly string[]): ReadonlySet<Permission> {
+  const given = permissionsOf(roles);
+  return tenantName === hostTenantName ? given : new Set([...given].filter((permission) => !hostOnly.has(permission)));
 }
