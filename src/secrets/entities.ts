@@ -24,7 +24,14 @@ const VariableSchema = defineEntity({
   name: "Variable",
   tableName: "variable",
   uniques: [{ properties: ["tenantId", "name"] }],
-  properties: { ...identity, ...tenantOwned, ...createdAt, ...updatedAt, name: p.string().length(128), value: p.text() },
+  properties: {
+    ...identity,
+    ...tenantOwned,
+    ...createdAt,
+    ...updatedAt,
+    name: p.string().length(128),
+    value: p.text(),
+  },
 });
 export class Variable extends VariableSchema.class {}
 VariableSchema.setClass(Variable);

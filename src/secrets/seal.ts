@@ -1,0 +1,78 @@
+import { CompactEncrypt, compactDecrypt, type JWEHeaderParameters } from "jose";
+import { StateFailure } from "../core/failures.ts";
+import type { KeyRing } from "./key-ring.ts";
+
+/** What a value is sealed for. It opens for exactly this and nothing else: moved to another row it is of no use. */
+export interface SealedFor {
+  readonly tenantId: string;
+  /** Such as `secret:edr-token` or `run:<id>`. */
+  readonly purpose: string;
+}
+
+/** Encrypts what is kept at rest. */
+export interface Sealer {
+  /** The id of the key that `seal` uses now. */
+  readonly keyId: string;
+  /** @returns A compact JWE (RFC 7516): `dir`, A256GCM, the key's id and what it is for in the protected header, so authenticated. */
+  seal(plaintext: string, sealedFor: SealedFor): Promise<string>;
+  /**
+   * @returns The plaintext. Keep it in memory only; never log, store or return it.
+   * @throws StateFailure `secrets_key_missing` when this server lacks the key, `secret_unreadable` when the text was
+   * changed or sealed for something else.
+   */
+  open(sealed: string, sealedFor: SealedFor): Promise<string>;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export function createSealer(keyRing: KeyRing): Sealer {
+  const { id, key } = keyRing.current;
+  return {
+    keyId: id,
+    seal(plaintext, { tenantId, purpose }) {
+      // RFC 7516 authenticates the protected header; `sub` and `aud` are its registered replicas of claims (section 5.3 of RFC 7519).
+      const header = { alg: "dir", enc: "A256GCM", kid: id, sub: tenantId, aud: purpose };
+      return new CompactEncrypt(encoder.encode(plaintext)).setProtectedHeader(header).encrypt(key);
+    },
+    async open(sealed, { tenantId, purpose }) {
+      const { plaintext, protectedHeader } = await decrypt(sealed, keyRing);
+      if (protectedHeader["sub"] !== tenantId || protectedHeader["aud"] !== purpose) throw unreadable();
+      return decoder.decode(plaintext);
+    },
+  };
+}
+
+async function decrypt(sealed: string, keyRing: KeyRing) {
+  try {
+    return await compactDecrypt(sealed, (header) => keyFor(header, keyRing), {
+      keyManagementAlgorithms: ["dir"],
+      contentEncryptionAlgorithms: ["A256GCM"],
+    });
+  } catch (error) {
+    if (error instanceof StateFailure) throw error;
+    throw unreadable(error);
+  }
+}
+
+function keyFor({ kid }: JWEHeaderParameters, keyRing: KeyRing): CryptoKey {
+  const found = kid === undefined ? undefined : keyRing.find(kid);
+  if (found) return found.key;
+  throw new StateFailure(
+    "secrets_key_missing",
+    `This was encrypted with the key ${shownId(kid)}, which this server lacks: add it to SECRETS_KEY.`,
+  );
+}
+
+/** The header is not verified at this point, so the id may be anything. */
+function shownId(kid: string | undefined): string {
+  return kid !== undefined && /^[A-Za-z0-9_.-]{1,64}$/.test(kid) ? `"${kid}"` : "of an unknown id";
+}
+
+function unreadable(cause?: unknown): StateFailure {
+  return new StateFailure(
+    "secret_unreadable",
+    "A stored secret can't be read: it was changed, or belongs elsewhere. Put it anew.",
+    { cause },
+  );
+}
