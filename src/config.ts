@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { limits } from "./core/limits.ts";
 
 /** `a, b c` → `["a", "b", "c"]`: how lists stand in a variable. */
 const list = z
@@ -10,7 +11,14 @@ const list = z
 const optional = z.string().min(1).optional();
 
 const Environment = z.object({
-  PORT: z.coerce.number().int().min(0).max(65_535).default(4_000).describe("Port of the API; 0 takes any free one."),
+  PORT: z
+    .string()
+    .trim()
+    .regex(/^\d+$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.number().max(65_535, "must be at most 65535"))
+    .default(4_000)
+    .describe("Port of the API; 0 takes any free one."),
   HOST: z.string().min(1).default("127.0.0.1").describe("Address to listen on; 0.0.0.0 for all."),
   DATA_DIR: z
     .string()
@@ -23,7 +31,8 @@ const Environment = z.object({
     .describe("PostgreSQL to use instead of the embedded one."),
   ADMIN_TOKEN: z
     .string()
-    .regex(/^[\x21-\x7e]{16,256}$/, "must have 16 to 256 visible ASCII characters")
+    .regex(/^[\x21-\x7e]+$/, "must have visible ASCII characters only, and no blanks")
+    .max(limits.tokenLengthMax, `must have at most ${limits.tokenLengthMax} characters`)
     .optional()
     .describe("The first admin's token, instead of a generated one."),
   SECRETS_KEY: optional.describe(
@@ -63,7 +72,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const given = Object.fromEntries(
     Object.keys(Environment.shape)
       .map((name) => [name, environment[name]] as const)
-      .filter(([, value]) => value !== undefined && value !== ""),
+      .filter(([, value]) => value !== undefined && value.trim() !== ""),
   );
   const parsed = Environment.safeParse(given);
   if (parsed.success) return Object.freeze(parsed.data);

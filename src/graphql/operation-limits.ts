@@ -56,7 +56,7 @@ function excesses(document: DocumentNode): readonly string[] {
 
 function excess(what: string, count: number, max: number): string | undefined {
   return count > max
-    ? `An operation may have ${max} ${what}; this has ${Number.isFinite(count) ? count : "more"}.`
+    ? `An operation may have ${max} ${what}; this has ${count < 1_000_000 ? count : "far more"}.`
     : undefined;
 }
 

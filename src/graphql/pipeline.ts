@@ -12,7 +12,7 @@ import { createYoga, type Plugin } from "graphql-yoga";
 import type { Log } from "../core/log.ts";
 import type { Context } from "./builder.ts";
 import { createDocuments, type Documents } from "./documents.ts";
-import { createErrorMask, type MaskError, requestError } from "./errors.ts";
+import { createErrorMask, type MaskError, requestError, withoutSuggestion } from "./errors.ts";
 import { costError } from "./operation-limits.ts";
 import { resolveEvents, type StreamWatch } from "./stream-watch.ts";
 import { variableErrors } from "./variables.ts";
@@ -114,17 +114,18 @@ function createEdgeYoga({ options, documents, mask, watch }: EdgeParts) {
 }
 
 function edgePlugin({ options, documents, mask, watch }: EdgeParts): Plugin<{ caller: Caller } & Held> {
+  const shown = options.introspection === "off" ? withoutSuggestion : (error: GraphQLError) => error;
   return {
     onParse: ({ setParseFn }) =>
       setParseFn((source) => documents.parse(typeof source === "string" ? source : source.body)),
     onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => documents.validate(document)),
     onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
-      const errors = refusalsOf(args);
+      const errors = refusalsOf(args).map(shown);
       if (errors.length > 0) return setResultAndStopExecution({ errors });
       setExecuteFn((given: ExecutionArgs) => executeFn({ ...given, contextValue: args.contextValue.held }));
     },
     onSubscribe({ args, setSubscribeFn, setResultAndStopExecution }) {
-      const errors = refusalsOf(args);
+      const errors = refusalsOf(args).map(shown);
       if (errors.length > 0) return setResultAndStopExecution({ errors });
       const { caller, held } = args.contextValue;
       setSubscribeFn(async (given: ExecutionArgs) => {

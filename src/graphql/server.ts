@@ -161,7 +161,7 @@ async function handleGraphql(parts: Parts, request: IncomingMessage, response: S
   for (const [name, value] of Object.entries(parts.origins.corsHeaders(origin))) response.setHeader(name, value);
   const method = request.method ?? "";
   if (method === "OPTIONS") return void response.writeHead(204, { allow: "GET, POST" }).end();
-  if (method === "GET" && accept.includes("text/html")) return parts.graphiql(request, response);
+  if (method === "GET" && wantsPage(accept)) return parts.graphiql(request, response);
   if (method !== "GET" && method !== "POST") {
     const headers = { allow: "GET, POST" };
     return refuse(request, response, {
@@ -193,6 +193,11 @@ async function handleGraphql(parts: Parts, request: IncomingMessage, response: S
   Object.assign(request, { method: "POST", url: "/graphql", body: { ...params } });
   Object.assign(request.headers, { "content-type": "application/json", host: "localhost" });
   await parts.pipeline.yoga(request, response, { caller });
+}
+
+/** A browser's navigation, and not a client that would take a page as well. */
+function wantsPage(accept: string): boolean {
+  return accept.includes("text/html") && !/json|event-stream/.test(accept);
 }
 
 function kindOf({ documents }: Pipeline, { query, operationName }: RequestParams): string | undefined {

@@ -38,6 +38,7 @@ export interface Sockets {
 interface Extra {
   readonly request: IncomingMessage;
   slot?: string;
+  isClosed?: true;
 }
 type Parameters = Record<string, unknown> | undefined;
 
@@ -85,6 +86,8 @@ function protocolOptions(
     async onConnect({ connectionParams, extra }) {
       const { authorization } = callerOf(connectionParams, extra.request);
       const isSignedIn = authorization !== undefined && (await isValid(authorization));
+      // It went away meanwhile: onClose has run, and would not free the slot again.
+      if (extra.isClosed) return false;
       const slot = isSignedIn ? createHash("sha256").update(authorization).digest("hex") : "";
       const taken = slots.get(slot) ?? 0;
       if (taken >= (isSignedIn ? limits.webSocketsPerTokenMax : limits.webSocketsAnonymousMax)) return false;
@@ -92,7 +95,9 @@ function protocolOptions(
       extra.slot = slot;
       return true;
     },
-    onClose({ extra: { slot } }) {
+    onClose({ extra }) {
+      extra.isClosed = true;
+      const { slot } = extra;
       if (slot === undefined) return;
       const left = (slots.get(slot) ?? 1) - 1;
       if (left > 0) slots.set(slot, left);
