@@ -39,7 +39,7 @@ const Environment = z.object({
     "Key that stored secrets are encrypted with: 32 bytes in base64. Else one is generated in DATA_DIR.",
   ),
   EGRESS_ALLOW: list.describe(
-    "Hosts and CIDRs that actions may reach although they would be refused, such as 127.0.0.1/32.",
+    "Hosts and CIDRs that actions may reach although they would be refused, such as 127.0.0.1/32; with :port for that port only.",
   ),
   EGRESS_DENY: list.describe("Hosts and CIDRs that actions may never reach."),
   EGRESS_PRIVATE: z

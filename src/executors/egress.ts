@@ -14,7 +14,8 @@ export class EgressRefused extends DomainFailure {
 export type Resolve = (hostname: string) => Promise<readonly string[]>;
 
 /**
- * What may be connected to. Entries of the lists are host names (`*.example.com` for all below), addresses or networks (CIDR).
+ * What may be connected to. Entries of the lists are host names (`*.example.com` for all below), addresses or networks (CIDR), and
+ * count for every port unless they end in one (`127.0.0.1:4199`, `[::1]:4199`).
  * `deny` is stronger than `allow`; what is in neither is allowed, save for the special addresses.
  */
 export interface EgressRules {
@@ -68,6 +69,9 @@ interface List {
   readonly names: readonly string[];
 }
 
+/** The entries of a list that count for a port. */
+type ListAt = (port: number) => List;
+
 /**
  * The egress policy of this server. Loopback is reached only where `allow` names it (by address, network, or a `localhost` name: any
  * other name could be pointed there by whoever holds its zone), and so is the database.
@@ -80,26 +84,28 @@ export function createEgressPolicy(rules: EgressRules): EgressPolicy {
 
   async function check(host: string, addresses: readonly string[], port: number): Promise<void> {
     const database = await databaseAddresses(port);
+    const allowed = allow(port);
     for (const text of addresses) {
       const address = parseAddress(text);
       if (!address) throw refusal(host, "its address cannot be read");
       for (const meaning of meanings(address)) {
-        const reason = reasonAgainst(host, meaning);
+        const reason = reasonAgainst(host, meaning, { allowed, denied: deny(port) });
         if (reason) throw refusal(host, reason);
         const isDatabase = database.some((own) => isWithin(meaning, { address: own, bits: own.length * 8 }));
-        if (isDatabase && !inNetworks(meaning, allow.networks) && !hasName(host, allow.names)) {
+        if (isDatabase && !inNetworks(meaning, allowed.networks) && !hasName(host, allowed.names)) {
           throw refusal(host, "it is the database of this server");
         }
       }
     }
   }
 
-  function reasonAgainst(host: string, address: Address): string | undefined {
+  function reasonAgainst(host: string, address: Address, lists: { allowed: List; denied: List }): string | undefined {
+    const { allowed, denied } = lists;
     const special = refusedNetworks.find(([, networks]) => inNetworks(address, networks));
     if (special) return `it leads to ${special[0]}`;
-    if (inNetworks(address, deny.networks)) return "EGRESS_DENY names its address";
-    const isAllowed = inNetworks(address, allow.networks);
-    const isAllowedByName = hasName(host, allow.names);
+    if (inNetworks(address, denied.networks)) return "EGRESS_DENY names its address";
+    const isAllowed = inNetworks(address, allowed.networks);
+    const isAllowedByName = hasName(host, allowed.names);
     if (inNetworks(address, loopback) && !isAllowed && !(isAllowedByName && isLocalhost(host))) {
       return "it leads to a loopback address, which EGRESS_ALLOW does not name";
     }
@@ -121,7 +127,7 @@ export function createEgressPolicy(rules: EgressRules): EgressPolicy {
     resolve: async (host, port) => {
       const name = plainName(host);
       if (hasName(name, refusedNames)) throw refusal(name, "it is a cloud metadata service");
-      if (hasName(name, deny.names)) throw refusal(name, "EGRESS_DENY names it");
+      if (hasName(name, deny(port).names)) throw refusal(name, "EGRESS_DENY names it");
       const addresses = parseAddress(name) ? [name] : await resolve(name);
       await check(name, addresses, port);
       return addresses;
@@ -149,16 +155,43 @@ function plainName(host: string): string {
   return (domainToASCII(bare) || bare).toLowerCase().replace(/\.+$/, "");
 }
 
-function readList(entries: readonly string[]): List {
-  const networks: Network[] = [];
-  const names: string[] = [];
-  for (const entry of entries.map((text) => text.trim()).filter((text) => text !== "")) {
-    const network = parseNetwork(entry);
-    if (network) networks.push(network);
-    else if (/^(\*?\.)?[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*\.?$/u.test(entry)) names.push(readName(entry));
-    else throw new Error(`${entry} is neither a host name, an address nor a network.`);
+function readList(texts: readonly string[]): ListAt {
+  const entries = texts
+    .map((text) => text.trim())
+    .filter((text) => text !== "")
+    .map(readEntry);
+  return (port) => {
+    const counting = entries.filter((entry) => entry.port === undefined || entry.port === port);
+    return {
+      networks: counting.flatMap(({ network }) => (network ? [network] : [])),
+      names: counting.flatMap(({ name }) => (name === undefined ? [] : [name])),
+    };
+  };
+}
+
+interface ListEntry {
+  readonly network?: Network | undefined;
+  readonly name?: string | undefined;
+  readonly port?: number | undefined;
+}
+
+function readEntry(text: string): ListEntry {
+  const whole = readHost(text);
+  if (whole) return whole;
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
+  const known = host === undefined ? undefined : readHost(host);
+  // An IPv6 address before a port stands in brackets: without them nobody can tell where it ends.
+  const isReadable = !host?.includes(":") || host.startsWith("[");
+  if (!known || !isReadable || Number(port) > 65_535 || Number(port) === 0) {
+    throw new Error(`${text} is neither a host name, an address nor a network, with or without a port.`);
   }
-  return { networks, names };
+  return { ...known, port: Number(port) };
+}
+
+function readHost(text: string): ListEntry | undefined {
+  const network = parseNetwork(text);
+  if (network) return { network };
+  return /^(\*?\.)?[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*\.?$/u.test(text) ? { name: readName(text) } : undefined;
 }
 
 function readName(entry: string): string {

@@ -141,8 +141,31 @@ describe("the egress policy", () => {
     await expect(policy().checkConnected("public.example", "93.184.216.34", 80)).resolves.toBeUndefined();
   });
 
+  test("lets an entry count for one port only", async () => {
+    const allow = ["127.0.0.1:4199", "[::1]:4199", "localhost:4199"];
+    for (const host of ["127.0.0.1", "[::1]", "localhost"]) {
+      expect([host, await isRefused(host, { allow }, 4199)]).toEqual([host, false]);
+      expect([host, await isRefused(host, { allow }, 4000)]).toEqual([host, true]);
+    }
+    await expect(policy({ allow }).checkConnected("127.0.0.1", "127.0.0.1", 4000)).rejects.toThrow(EgressRefused);
+    for (const deny of ["public.example:443", "93.184.0.0/16:443"]) {
+      expect(await isRefused("public.example", { deny: [deny] }, 443)).toBe(true);
+      expect(await isRefused("public.example", { deny: [deny] }, 8443)).toBe(false);
+    }
+  });
+
   test("does not start with an entry that it cannot read", () => {
-    for (const entry of ["10.0.0.0/33", "http://a.example", "a b", "10.0.0.0/8/8", "/8"]) {
+    for (const entry of [
+      "127.0.0.1:0",
+      "127.0.0.1:70000",
+      "a.example:http",
+      ":80",
+      "10.0.0.0/33",
+      "http://a.example",
+      "a b",
+      "10.0.0.0/8/8",
+      "/8",
+    ]) {
       expect(() => policy({ allow: [entry] })).toThrow(entry);
     }
   });
