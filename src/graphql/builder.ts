@@ -6,6 +6,7 @@ import ErrorsPlugin from "@pothos/plugin-errors";
 import RelayPlugin from "@pothos/plugin-relay";
 import ScopeAuthPlugin from "@pothos/plugin-scope-auth";
 import { GraphQLError, type GraphQLOutputType, getNamedType, getNullableType, isListType } from "graphql";
+import { BadInputError } from "../core/failures.ts";
 import type { Json } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 
@@ -43,12 +44,31 @@ export const builder = new SchemaBuilder<{
 }>({
   plugins: [ComplexityPlugin, ErrorsPlugin, ScopeAuthPlugin, RelayPlugin, DataloaderPlugin],
   defaultFieldNullability: false,
-  relay: { edgesFieldOptions: { nullable: false }, nodeFieldOptions: { nullable: false } },
+  relay: {
+    edgesFieldOptions: { nullable: false },
+    nodeFieldOptions: { nullable: false },
+    // Each type checks its own permission, and its tenant, where it loads.
+    nodeQueryOptions: {
+      authScopes: { signedIn: true },
+      description: "Any object by its opaque id; null when there is none.",
+    },
+    nodesQueryOptions: {
+      authScopes: { signedIn: true },
+      description: "Objects by their opaque ids, in the order of these; at most a page of them.",
+      resolve: (_root, { ids }, _context, _info, resolveNodes) => {
+        if (ids.length > limits.pageSizeMax)
+          throw new BadInputError(`Ask for at most ${limits.pageSizeMax} objects at once.`);
+        return resolveNodes(ids);
+      },
+    },
+  },
   errors: {
     directResult: true,
     defaultUnionOptions: { name: ({ fieldName }) => `${fieldName.charAt(0).toUpperCase()}${fieldName.slice(1)}Result` },
   },
   scopeAuth: {
+    // Else a stream would be opened first, and refused with its first event.
+    authorizeOnSubscribe: true,
     authScopes: (context) => ({
       signedIn: context.isSignedIn,
       permission: (permission) => context.hasPermission(permission),

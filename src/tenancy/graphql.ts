@@ -1,4 +1,3 @@
-import { decodeGlobalID } from "@pothos/plugin-relay";
 import type { Clock } from "../core/clock.ts";
 import {
   BadInputError,
@@ -7,6 +6,7 @@ import {
   NotFoundFailure,
   ValidationFailure,
 } from "../core/failures.ts";
+import { localId } from "../core/global-id.ts";
 import { isUuid } from "../core/ids.ts";
 import { builder } from "../graphql/builder.ts";
 import { type PageArguments, resolvePage } from "../graphql/connection.ts";
@@ -170,7 +170,7 @@ builder.mutationField("revokeApiToken", (t) =>
     errors: { types: [NotFoundFailure] },
     args: { input: t.arg({ type: RevokeApiTokenInput, required: true }) },
     resolve: async (_root, { input }, { operation, clock, authenticator }) => {
-      const apiToken = await revokeApiToken(operation, clock, tokenIdOf(input.id));
+      const apiToken = await revokeApiToken(operation, clock, localId("ApiToken", input.id) ?? "");
       authenticator.forget(apiToken.hash);
       return { apiToken };
     },
@@ -248,14 +248,4 @@ function listTokens({ em, tenantId }: OperationContext, args: PageArguments) {
       return em.find(ApiToken, { tenantId, id: range }, { orderBy: { id: isInverted ? "asc" : "desc" }, limit });
     },
   });
-}
-
-/** The key behind the global id of a token. Of anything else it is a text that no token has: it is not found either. */
-function tokenIdOf(globalId: string): string {
-  try {
-    const { typename, id } = decodeGlobalID(globalId);
-    return typename === "ApiToken" ? id : "";
-  } catch {
-    return "";
-  }
 }

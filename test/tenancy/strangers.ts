@@ -1,0 +1,171 @@
+import { expect } from "vitest";
+import type { TestServer } from "../support/server.ts";
+import { canary, definitionOf, playbookSource, type References } from "./root-fields.ts";
+
+export interface Answer {
+  readonly data?: Record<string, unknown> | null;
+  readonly errors?: readonly { readonly message: string; readonly extensions?: Record<string, unknown> }[];
+}
+
+/** Sends a query or mutation; `null` for a caller without a token. */
+export async function send(
+  server: TestServer,
+  token: string | null,
+  query: string,
+  variables: object = {},
+): Promise<Answer> {
+  const response = await fetch(server.url, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
+    body: JSON.stringify({ query, variables }),
+  });
+  return (await response.json()) as Answer;
+}
+
+interface Stream {
+  readonly token: string | null;
+  readonly query: string;
+  readonly variables: object;
+  /** Makes something happen that an endless stream tells; called again and again until it has. */
+  readonly stir?: () => Promise<unknown>;
+}
+
+/** What a subscription answers first; `{}` when it ends without an answer. */
+export async function firstAnswer(server: TestServer, { token, query, variables, stir }: Stream): Promise<Answer> {
+  const stream = server.subscribe(token, query, { ...variables });
+  let answer: Answer | undefined;
+  const answered = stream.next().then(
+    (result) => {
+      answer = result.done ? {} : (result.value as Answer);
+    },
+    (errors: unknown) => {
+      if (!Array.isArray(errors)) throw errors;
+      answer = { errors: errors as NonNullable<Answer["errors"]> };
+    },
+  );
+  while (stir && !answer) await Promise.race([answered, stir()]);
+  await answered;
+  await stream.return?.();
+  return answer ?? {};
+}
+
+export function codesOf({ errors }: Answer): unknown[] {
+  return (errors ?? []).map(({ extensions }) => extensions?.["code"]);
+}
+
+/** A tenant of its own for each call, with an action to execute. */
+export async function makeStranger(server: TestServer, name: string): Promise<string> {
+  const { token } = await mutate<{ token: string }>(server, server.adminToken, "createTenant", "token", { name });
+  await mutate(server, token, "registerAction", "action { id }", { definition: definitionOf("own-action") });
+  return token;
+}
+
+/** Something that streams of a tenant tell. */
+export function stir(server: TestServer, token: string): Promise<unknown> {
+  return mutate(server, token, "executeAction", "run { id }", { ref: "own-action" });
+}
+
+/** Calls a mutation that must succeed, and answers its payload. */
+export async function mutate<Payload>(
+  server: TestServer,
+  token: string,
+  name: string,
+  selection: string,
+  input: object,
+): Promise<Payload> {
+  const capital = name.charAt(0).toUpperCase() + name.slice(1);
+  const query = `mutation ($input: ${capital}Input!) { ${name}(input: $input) { __typename ... on ${capital}Payload { ${selection} } ... on Failure { code message } } }`;
+  const answer = await send(server, token, query, { input });
+  expect(answer).toMatchObject({ data: { [name]: { __typename: `${capital}Payload` } } });
+  return answer.data?.[name] as Payload;
+}
+
+interface Seeded {
+  viewer: { tenant: { id: string } };
+  action: { id: string; uuid: string; activeVersion: { id: string } };
+  playbook: { id: string; activeVersion: { id: string } };
+  run: { lastCursor: string | null; steps: { id: string }[] };
+  apiTokens: Page;
+  secrets: Page;
+  actions: Page;
+  playbooks: Page;
+  runs: Page;
+}
+interface Page {
+  edges: { cursor: string }[];
+}
+
+/** Gives the first tenant one thing of every kind, each with the canary in its name, and answers what there is to refer to. */
+export async function seed(server: TestServer): Promise<References> {
+  const make = <Payload>(name: string, selection: string, input: object) =>
+    mutate<Payload>(server, server.adminToken, name, selection, input);
+  const [actionName, playbookKey, secretName, variableName] = ["action", "playbook", "secret", "variable"].map(
+    (kind) => `${canary}-${kind}`,
+  ) as [string, string, string, string];
+  const tokenName = `${canary} token`;
+  const idempotencyKey = `${canary}-key`;
+  const definition = definitionOf(actionName, { tags: [canary] });
+  await make("registerAction", "action { id }", { definition });
+  await make("registerPlaybook", "playbook { id }", {
+    source: `${playbookSource(playbookKey, actionName)}\ntags: [${canary}]`,
+  });
+  const { secret } = await make<{ secret: { id: string } }>("putSecret", "secret { id }", {
+    name: secretName,
+    value: canary,
+  });
+  const { variable } = await make<{ variable: { id: string } }>("putVariable", "variable { id }", {
+    name: variableName,
+    value: canary,
+  });
+  const { apiToken } = await make<{ apiToken: { id: string } }>("createApiToken", "apiToken { id }", {
+    name: tokenName,
+    roles: ["viewer"],
+  });
+  await make("executeAction", "run { id }", { ref: actionName, idempotencyKey });
+  const { run } = await make<{ run: { id: string } }>("executePlaybook", "run { id }", {
+    key: playbookKey,
+    context: { finding: { title: canary } },
+  });
+  const seeded = await readSeeded(server, { id: run.id, ref: actionName, key: playbookKey });
+  const cursor = ({ edges }: Page) => edges[0]?.cursor ?? "";
+  return {
+    tenantId: seeded.viewer.tenant.id,
+    tokenId: apiToken.id,
+    secretId: secret.id,
+    variableId: variable.id,
+    actionId: seeded.action.id,
+    actionVersionId: seeded.action.activeVersion.id,
+    playbookId: seeded.playbook.id,
+    playbookVersionId: seeded.playbook.activeVersion.id,
+    runId: run.id,
+    stepId: seeded.run.steps[0]?.id ?? "",
+    actionUuid: seeded.action.uuid,
+    actionName,
+    playbookKey,
+    secretName,
+    variableName,
+    tokenName,
+    idempotencyKey,
+    tokenCursor: cursor(seeded.apiTokens),
+    nameCursor: cursor(seeded.secrets),
+    actionCursor: cursor(seeded.actions),
+    playbookCursor: cursor(seeded.playbooks),
+    runCursor: cursor(seeded.runs),
+    eventCursor: seeded.run.lastCursor ?? "",
+  };
+}
+
+async function readSeeded(server: TestServer, variables: { id: string; ref: string; key: string }): Promise<Seeded> {
+  const page = "(first: 1) { edges { cursor } }";
+  const query = `query ($id: ID!, $ref: ActionRef!, $key: String!) {
+    viewer { tenant { id } }
+    action(ref: $ref) { id uuid activeVersion { id } }
+    playbook(key: $key) { id activeVersion { id } }
+    run(id: $id) { lastCursor steps { id } }
+    apiTokens${page} secrets${page} actions${page} playbooks${page} runs${page}
+  }`;
+  const read = async () => (await send(server, server.adminToken, query, variables)) as unknown as { data: Seeded };
+  // The run goes on beside us; its first event has a cursor.
+  await expect.poll(async () => (await read()).data.run.lastCursor, { timeout: 10_000 }).not.toBeNull();
+  return (await read()).data;
+}
