@@ -1,13 +1,13 @@
 import path from "node:path";
 import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
-import { createLog, type Log } from "./core/log.ts";
-import { startEmbeddedPostgres } from "./database/embedded-postgres.ts";
+import type { Log } from "./core/log.ts";
 import { type Listener, listen } from "./database/listen.ts";
 import { migrate } from "./database/migrate.ts";
 import { type DatabaseAddress, type Orm, openOrm } from "./database/orm.ts";
 import { entities } from "./entities.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
+import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
 import { schema } from "./schema.ts";
 import { openKeyRing } from "./secrets/key-ring.ts";
@@ -26,11 +26,10 @@ export interface App {
   stop(): Promise<void>;
 }
 
-/** What a test puts in place of what the configuration would bring. */
-export interface AppOverrides {
-  readonly log?: Log;
-  /** A database that is there already, instead of an embedded one. */
-  readonly address?: DatabaseAddress;
+/** What is there already when the product is put together. The app stops the database when it stops. */
+export interface AppBasis {
+  readonly log: Log;
+  readonly database: OpenDatabase;
 }
 
 /** What has to be closed, in the order it was opened. */
@@ -40,19 +39,18 @@ type Closers = (() => Promise<void>)[];
  * Puts the product together and starts it; everything is wired here and nowhere else.
  * @throws Error with a message for the operator; what had been started by then is closed again.
  */
-export async function startApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
-  const closers: Closers = [];
+export async function startApp(config: Config, basis: AppBasis): Promise<App> {
+  const closers: Closers = [() => basis.database.stop()];
   try {
-    return await compose(config, overrides, closers);
+    return await compose(config, basis, closers);
   } catch (error) {
     await closeAll(closers);
     throw error;
   }
 }
 
-async function compose(config: Config, overrides: AppOverrides, closers: Closers): Promise<App> {
-  const log = overrides.log ?? createLog(config.LOG_LEVEL);
-  const address = overrides.address ?? (await openDatabase(config, log, closers));
+async function compose(config: Config, { log, database }: AppBasis, closers: Closers): Promise<App> {
+  const { address } = database;
   const orm = await openOrm(address, entities);
   closers.push(() => orm.close(true));
   await migrate(orm);
@@ -89,13 +87,6 @@ async function compose(config: Config, overrides: AppOverrides, closers: Closers
     orm,
     stop: () => (stopping ??= closeAll(closers)),
   };
-}
-
-async function openDatabase(config: Config, log: Log, closers: Closers): Promise<DatabaseAddress> {
-  if (config.DATABASE_URL !== undefined) return { url: config.DATABASE_URL };
-  const postgres = await startEmbeddedPostgres({ dataDirectory: path.resolve(config.DATA_DIR), log });
-  closers.push(() => postgres.stop());
-  return postgres.address;
 }
 
 function listenForChanges({ address, log }: { address: DatabaseAddress; log: Log }): Promise<Listener> {

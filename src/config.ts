@@ -80,6 +80,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   throw new ConfigError(`Cannot start, the configuration is wrong:\n${mistakes.join("\n")}`);
 }
 
+/** Whether `npm start` is our parent, or its shell: then we end with it. */
+export function wasStartedByNpm(): boolean {
+  return process.env["npm_lifecycle_event"] !== undefined;
+}
+
 /** Every variable with its default and meaning, as rows of a Markdown table: the README's comes from here. */
 export function describeConfig(): string {
   const defaults = Environment.parse({}) as Record<string, unknown>;

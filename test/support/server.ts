@@ -52,7 +52,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ADMIN_TOKEN: testAdminToken,
     SECRETS_KEY: testSecretsKey,
   });
-  const app = await startApp({ ...defaults, ...options.config }, { address: database, log: options.log ?? silentLog });
+  const app = await startApp(
+    { ...defaults, ...options.config },
+    { log: options.log ?? silentLog, database: { address: database, isEmbedded: false, stop: async () => undefined } },
+  );
   const url = `${app.url}/graphql`;
   const wsUrl = url.replace(/^http/, "ws");
   const adminToken = options.config?.ADMIN_TOKEN ?? testAdminToken;

@@ -1,0 +1,21 @@
+import path from "node:path";
+import type { Config } from "./config.ts";
+import type { Log } from "./core/log.ts";
+import { startEmbeddedPostgres } from "./database/embedded-postgres.ts";
+import type { DatabaseAddress } from "./database/orm.ts";
+
+export interface OpenDatabase {
+  readonly address: DatabaseAddress;
+  /** Whether it is embedded in this process, so that no other can be using it. */
+  readonly isEmbedded: boolean;
+  stop(): Promise<void>;
+}
+
+/** The configured PostgreSQL, or else an embedded one, started here. @throws Error with a message for the operator. */
+export async function openDatabase(config: Config, log: Log): Promise<OpenDatabase> {
+  if (config.DATABASE_URL !== undefined) {
+    return { address: { url: config.DATABASE_URL }, isEmbedded: false, stop: async () => undefined };
+  }
+  const postgres = await startEmbeddedPostgres({ dataDirectory: path.resolve(config.DATA_DIR), log });
+  return { address: postgres.address, isEmbedded: true, stop: () => postgres.stop() };
+}
