@@ -53,8 +53,8 @@ export const limits = {
   webSocketsAnonymousMax: 100,
   /** Between two signs of life on an idle stream: proxies cut what is silent for 30 s and more. */
   streamHeartbeatMs: 12_000,
-  /** How often the token behind an open stream is looked at again: a revoked one ends its streams within this time. */
-  streamAuthorisationMs: 5_000,
+  /** How often the token behind an open stream is looked at again: with `tokenBelievedMs`, a revoked one ends its streams within 5 s. */
+  streamAuthorisationMs: 4_000,
 
   // ---- Tenancy ---------------------------------------------------------------------------------------------------
   /** A bearer token's text: ours have 47 characters; a configured one and a JWT may be longer. */
@@ -89,6 +89,29 @@ export const limits = {
   planCacheBytesMax: 16 * 1024 * 1024,
   /** An action definition as JSON. */
   definitionBytesMax: 256 * 1024,
+  /** Each number of a version: nine digits fit PostgreSQL's integer. */
+  versionNumberMax: 999_999_999,
+  /** Length of an action's name at least, and of its description at most (S4E action schema). */
+  actionNameLengthMin: 3,
+  actionDescriptionLengthMax: 1_024,
+  /** Length of a parameter's name, which is also a variable of a script's environment. */
+  parameterNameLengthMax: 64,
+  /** Values of an enum parameter, and the length of one. */
+  allowedValuesMax: 1_000,
+  allowedValueLengthMax: 256,
+  /** Variables of an input or output mapping. */
+  mappingEntriesMax: 200,
+  /** Headers of a remote action, the length of one's value, and of a target. */
+  headersMax: 50,
+  headerValueLengthMax: 8 * 1024,
+  targetLengthMax: 2_048,
+  /** A reference to an action: its name, `@` and a version. */
+  referenceLengthMax: 256,
+  /** How long a node believes what an action resolved to without looking again, when no notification told it of a change. */
+  actionBelievedMs: 1_000,
+  /** Definitions (as JSON) and package files that one node keeps in memory. */
+  actionCacheBytesMax: 16 * 1024 * 1024,
+  packageCacheBytesMax: 32 * 1024 * 1024,
   /** Parameters of one action. */
   parametersMax: 100,
   /** Tags of an action or a playbook, and the length of one. */
@@ -234,10 +257,14 @@ export const limits = {
   // ---- The embedded database ------------------------------------------------------------------------------------
   /** From asking PostgreSQL to stop to forcing it: a checkpoint of all of `shared_buffers` on a slow disk fits. */
   postgresStopMs: 30_000,
+  /** After that, from one harder signal to the next. PostgreSQL itself gives its processes 5 s to quit. */
+  postgresQuitMs: 6_000,
   /** Time the backends of a dead postmaster have to notice it by themselves. */
   postgresOrphanMs: 2_000,
   /** Until PostgreSQL answers: after a crash it first replays its log, up to a gigabyte. */
   postgresReadyMs: 600_000,
+  /** One question whether it is ready; one that is asked while PostgreSQL dies may get no answer at all. */
+  postgresAnswerMs: 2_000,
   /** Starts before the first one is given up; and the first and the longest wait between two starts. */
   postgresStartTriesMax: 3,
   postgresRetryMs: 100,
