@@ -2,7 +2,12 @@ import { p } from "@mikro-orm/core";
 import { newId } from "../core/ids.ts";
 
 /** Primary key of every table of ours: a UUIDv7, made by the process. */
-export const identity = { id: p.uuid().primary().onCreate(() => newId()) };
+export const identity = {
+  id: p
+    .uuid()
+    .primary()
+    .onCreate(() => newId()),
+};
 
 /** The wall between tenants: on every row that belongs to one, and in every query. */
 export const tenantOwned = { tenantId: p.uuid() };

@@ -2,7 +2,6 @@ import path from "node:path";
 import { Migrator } from "@mikro-orm/migrations";
 import { defineConfig, type EntityClass, MikroORM } from "@mikro-orm/postgresql";
 
-
 export type Orm = MikroORM;
 
 /** Where the database is: a URL, or the directory of a Unix socket with a database's name. */
@@ -30,6 +29,7 @@ export function ormConfig(address: DatabaseAddress, entities: EntityClass<object
       path: path.join(import.meta.dirname, "../../migrations"),
       emit: "ts",
       glob: "!(*.d).{js,ts}",
+      silent: true,
       snapshot: true,
       snapshotName: ".snapshot-riposte",
       transactional: true,

@@ -122,7 +122,7 @@ const RunSchema = defineEntity({
     errorMessage: p.text().nullable(),
     rerunOfId: p.uuid().nullable(),
     /** The transaction that changed the head last: streams of a tenant read what changed since a snapshot by it. */
-    changedXid: p.bigint("number").defaultRaw("pg_current_xact_id()::text::bigint"),
+    changedXid: p.bigint("number").defaultRaw("((pg_current_xact_id())::text)::bigint"),
   },
 });
 export class Run extends RunSchema.class {}

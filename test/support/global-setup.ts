@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
 import type { TestProject } from "vitest/node";
-import { startPg } from "../../src/database/embedded-postgres.ts";
+import { silentLog } from "../../src/core/log.ts";
+import { startEmbeddedPostgres } from "../../src/database/embedded-postgres.ts";
 import { migrate } from "../../src/database/migrate.ts";
 import { clientConfig, openOrm } from "../../src/database/orm.ts";
 import { entities } from "../../src/entities.ts";
@@ -27,8 +28,16 @@ const templateDatabase = "riposte_template";
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(path.join(tmpdir(), "riposte-test-"));
   await chmod(directory, 0o755); // as root the server runs as another user, who has to get in
-  const postgres = await startPg(path.join(directory, "data"));
-  const server = { socketDirectory: postgres.socketDir, user: "postgres", templateDatabase };
+  // Nothing in it has to survive a power cut, and tests are quicker so.
+  const settings = { fsync: "off" };
+  const postgres = await startEmbeddedPostgres({
+    dataDirectory: path.join(directory, "data"),
+    log: silentLog,
+    settings,
+  });
+  if ("url" in postgres.address) throw new Error("An embedded PostgreSQL has a socket.");
+  const { socketDirectory, user } = postgres.address;
+  const server = { socketDirectory, user, templateDatabase };
   await prepareTemplate(server);
   project.provide("testServer", server);
   return async () => {
@@ -40,9 +49,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function prepareTemplate({ socketDirectory, user }: TestServer): Promise<void> {
   const client = new pg.Client(clientConfig({ socketDirectory, user, database: "postgres" }));
   await client.connect();
-  // Nothing here has to survive a power cut, and the tests are quicker so.
-  await client.query("alter system set fsync = off");
-  await client.query("select pg_reload_conf()");
   await client.query(`create database ${templateDatabase}`);
   await client.end();
   const orm = await openOrm({ socketDirectory, user, database: templateDatabase }, entities);

@@ -1,0 +1,44 @@
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { migrate } from "../../src/database/migrate.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+
+describe("the migrations", () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  afterAll(() => database.close());
+
+  test("make the tables of the entities, neither more nor less", async () => {
+    expect(await database.orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe("");
+  });
+
+  test("leave nothing for `npm run migration` to add to their snapshot", async () => {
+    expect(await database.orm.migrator.checkSchema()).toBe(false);
+  });
+
+  test("are found done when they run again", async () => {
+    await migrate(database.orm);
+    expect(await database.orm.migrator.getPending()).toEqual([]);
+  });
+});
+
+describe("an empty database", () => {
+  test("is migrated once when three nodes start on it at once", async () => {
+    const { address, orm, close } = await createTestDatabase({ content: "none" });
+    try {
+      const node = path.join(import.meta.dirname, "migrating-node.ts");
+      const migrating = [1, 2, 3].map(() => promisify(execFile)(process.execPath, [node, JSON.stringify(address)]));
+      await Promise.all(migrating);
+      const names = (await orm.migrator.getExecuted()).map(({ name }) => name);
+      expect(names.length).toBeGreaterThan(0);
+      expect(new Set(names).size).toBe(names.length);
+      expect(await orm.migrator.getPending()).toEqual([]);
+    } finally {
+      await close();
+    }
+  });
+});
