@@ -9,6 +9,7 @@ import { entities } from "./entities.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
+import { createReadiness } from "./readiness.ts";
 import { schema } from "./schema.ts";
 import { openKeyRing } from "./secrets/key-ring.ts";
 import { createSealer } from "./secrets/seal.ts";
@@ -76,7 +77,7 @@ async function compose(config: Config, { log, database }: AppBasis, closers: Clo
     schema,
     log,
     documents: {},
-    readiness: async () => ({ database: await isReachable(orm) }),
+    readiness: createReadiness({ orm, engine: { isReady: () => true } }),
   });
   closers.push(() => edge.close());
   closers.push(() => edge.refuseNewWork());
@@ -97,15 +98,6 @@ function listenForChanges({ address, log }: { address: DatabaseAddress; log: Log
     onNotify: () => undefined,
     onReconnect: () => undefined,
   });
-}
-
-async function isReachable(orm: Orm): Promise<boolean> {
-  try {
-    await orm.em.fork().execute("select 1");
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The last opened is closed first; one that fails to close does not keep the others open. */

@@ -1,0 +1,95 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+
+const directory = mkdtempSync(path.join(tmpdir(), "riposte-main-"));
+// As root, PostgreSQL runs as another user, who has to pass through.
+chmodSync(directory, 0o755);
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+interface Started {
+  readonly output: () => string;
+  readonly errors: () => string;
+  readonly url: string;
+  signal(name: NodeJS.Signals): void;
+  readonly exited: Promise<number | null>;
+}
+
+/** `node src/main.ts` until it has printed its URLs, or has ended. */
+async function start(environment: Record<string, string>): Promise<Started> {
+  const { PATH } = process.env;
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, "../src/main.ts")], {
+    env: { PATH, PORT: "0", DATA_DIR: path.join(directory, "data"), LOG_LEVEL: "error", ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  let errors = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    errors += chunk;
+  });
+  const exited = once(child, "close").then(([code]) => code as number | null);
+  const isUp = () => output.includes("npm run example");
+  await expect.poll(() => isUp() || child.exitCode !== null, { timeout: 25_000 }).toBe(true);
+  const url = /GraphiQL\s+(\S+)/.exec(output)?.[1] ?? "";
+  return { output: () => output, errors: () => errors, url, signal: (name) => child.kill(name), exited };
+}
+
+describe("npm start", () => {
+  test("comes up on an empty directory, shows an admin's token once, and stops cleanly", async () => {
+    const first = await start({});
+    expect(first.errors()).toBe("");
+    const token = /\n\s+(rip_\S+)\n/.exec(first.output())?.[1];
+    const response = await fetch(first.url, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: '{"query":"{ viewer { name roles } }"}',
+    });
+    expect(await response.json()).toMatchObject({ data: { viewer: { roles: ["admin"] } } });
+    const ready = await fetch(new URL("/ready", first.url));
+    expect([ready.status, await ready.json()]).toMatchObject([200, { ready: true }]);
+    first.signal("SIGTERM");
+    expect(await first.exited).toBe(0);
+
+    const second = await start({});
+    expect(second.output()).toContain("Riposte is up.");
+    expect(second.output()).not.toContain("rip_");
+    second.signal("SIGINT");
+    expect(await second.exited).toBe(0);
+  });
+
+  test("tells every mistake of the configuration in one message, without a stack", async () => {
+    const { exited, errors } = await start({ PORT: "x", LOG_LEVEL: "loud", DATABASE_URL: "mysql://a:hunter2@b/c" });
+    expect(await exited).toBe(1);
+    expect(
+      errors()
+        .split("\n")
+        .filter((line) => line.startsWith("  ")),
+    ).toHaveLength(3);
+    expect(errors()).not.toMatch(/\n\s+at |hunter2/);
+  });
+
+  test("tells that the port is in use, and how to choose another", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as { port: number };
+    const { exited, errors } = await start({ PORT: String(port) });
+    expect(await exited).toBe(1);
+    expect(errors()).toContain(`port ${port} of 127.0.0.1 is in use`);
+    expect(errors()).not.toMatch(/\n\s+at /);
+    taken.close();
+  });
+
+  test("tells that the database does not answer", async () => {
+    const { exited, errors } = await start({ DATABASE_URL: "postgres://a:hunter2@127.0.0.1:1/c" });
+    expect(await exited).toBe(1);
+    expect(errors()).toMatch(/^Cannot start: .*DATABASE_URL/);
+    expect(errors()).not.toMatch(/\n\s+at |hunter2/);
+  });
+});
