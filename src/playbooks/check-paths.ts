@@ -1,3 +1,4 @@
+import { childPath, shown } from "../actions/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import { expressionPaths, parseExpression } from "../expressions/expression.ts";
 import { formatPath, type Path } from "../expressions/paths.ts";
@@ -5,10 +6,8 @@ import { scopeRoots } from "../expressions/scope.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
 import { parseTemplate } from "../expressions/template.ts";
 import { branchesOf, templatedFields, templatesIn } from "./check-steps.ts";
-import { shown } from "./document-reading.ts";
 import type { Findings } from "./findings.ts";
 import type { Route, StepSource } from "./routes.ts";
-import { childPath } from "./source-map.ts";
 
 /** `parameters` are an action's own; a playbook has none. */
 const roots: ReadonlySet<string> = new Set([...scopeRoots].filter((root) => root !== "parameters"));

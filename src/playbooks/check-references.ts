@@ -1,5 +1,5 @@
+import { shown } from "../actions/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
-import { shown } from "./document-reading.ts";
 import type { Findings } from "./findings.ts";
 import { indexById, type Route, type RouteField, type StepSource } from "./routes.ts";
 

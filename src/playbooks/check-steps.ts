@@ -1,13 +1,12 @@
+import { childPath, shown } from "../actions/json-path.ts";
 import type { Json } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
 import { parseDuration } from "../expressions/durations.ts";
 import { parseExpression } from "../expressions/expression.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
 import { isTemplate, parseTemplate } from "../expressions/template.ts";
-import { shown } from "./document-reading.ts";
 import type { Findings } from "./findings.ts";
 import type { StepSource } from "./routes.ts";
-import { childPath } from "./source-map.ts";
 
 /** The fields of a step whose texts may hold templates. */
 export const templatedFields = ["parameters", "params", "target", "message"] as const;

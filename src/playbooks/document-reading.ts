@@ -1,3 +1,4 @@
+import { shown } from "../actions/json-path.ts";
 import type { Issue } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import { SourceMap } from "./source-map.ts";
@@ -98,9 +99,4 @@ export function tooDeep(offset: number): UnreadableText {
 export function tooLarge(offset: number): UnreadableText {
   const message = `A document holds at most ${limits.documentValuesMax} values, those that aliases repeat included.`;
   return new UnreadableText("document_too_large", message, offset);
-}
-
-/** A piece of the author's text in a message, cut to a readable length. */
-export function shown(text: string): string {
-  return text.length > 80 ? `${JSON.stringify(text.slice(0, 80))}…` : JSON.stringify(text);
 }

@@ -1,3 +1,4 @@
+import { versionPattern } from "../actions/version.ts";
 import type { JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import { legacyLiveAction, steps } from "./step-schema.ts";
@@ -35,7 +36,7 @@ export const playbookDocumentSchema: JsonObject = {
     version: {
       type: "string",
       maxLength: 32,
-      pattern: "^(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)$",
+      pattern: versionPattern,
       description: 'MAJOR.MINOR.PATCH as text, such as "1.2.0"',
     },
     description: { type: "string", maxLength: limits.textLengthMax, description: "What it is for." },

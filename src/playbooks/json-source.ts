@@ -1,6 +1,6 @@
+import { childPath } from "../actions/json-path.ts";
 import type { Json } from "../core/json.ts";
 import { type DocumentReading, UnreadableText } from "./document-reading.ts";
-import { childPath } from "./source-map.ts";
 
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;

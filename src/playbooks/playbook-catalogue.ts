@@ -1,4 +1,5 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
+import { ByteBoundedCache } from "../actions/byte-bounded-cache.ts";
 import { NotFoundFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import { compilePlan } from "./compile-plan.ts";
@@ -14,32 +15,16 @@ export interface PlaybookCatalogue {
   plan(tenantId: string, versionId: string): Plan | Promise<Plan>;
 }
 
-interface Kept {
-  readonly plan: Plan;
-  readonly bytes: number;
-}
-
 /** Keeps the plans that were used last, up to `planCacheBytesMax` of their sources. */
 export function createPlaybookCatalogue({ em }: { readonly em: EntityManager }): PlaybookCatalogue {
-  const kept = new Map<string, Kept>();
+  const kept = new ByteBoundedCache<Plan>(limits.planCacheBytesMax);
   const loading = new Map<string, Promise<Plan>>();
-  let bytes = 0;
 
-  const keep = (key: string, entry: Kept): void => {
-    kept.set(key, entry);
-    bytes += entry.bytes;
-    for (const [oldest, old] of kept) {
-      if (bytes <= limits.planCacheBytesMax || kept.size === 1) return;
-      kept.delete(oldest);
-      bytes -= old.bytes;
-    }
-  };
-  const load = async (tenantId: string, versionId: string): Promise<Plan> => {
-    const key = keyOf(tenantId, versionId);
+  const load = async (key: string, tenantId: string, versionId: string): Promise<Plan> => {
     try {
-      const entry = await readPlan(em.fork(), tenantId, versionId);
-      keep(key, entry);
-      return entry.plan;
+      const { plan, bytes } = await readPlan(em.fork(), tenantId, versionId);
+      kept.set(key, plan, bytes);
+      return plan;
     } finally {
       loading.delete(key);
     }
@@ -47,28 +32,21 @@ export function createPlaybookCatalogue({ em }: { readonly em: EntityManager }):
 
   return {
     plan(tenantId, versionId) {
-      const key = keyOf(tenantId, versionId);
-      const known = kept.get(key);
-      if (known) {
-        // Used last: moves to the end of the line.
-        kept.delete(key);
-        kept.set(key, known);
-        return known.plan;
-      }
-      const under = loading.get(key);
-      if (under) return under;
-      const promise = load(tenantId, versionId);
+      const key = `${tenantId} ${versionId}`;
+      const known = kept.get(key) ?? loading.get(key);
+      if (known) return known;
+      const promise = load(key, tenantId, versionId);
       loading.set(key, promise);
       return promise;
     },
   };
 }
 
-function keyOf(tenantId: string, versionId: string): string {
-  return `${tenantId} ${versionId}`;
-}
-
-async function readPlan(em: EntityManager, tenantId: string, versionId: string): Promise<Kept> {
+async function readPlan(
+  em: EntityManager,
+  tenantId: string,
+  versionId: string,
+): Promise<{ plan: Plan; bytes: number }> {
   const version = await em.findOne(PlaybookVersion, { id: versionId, tenantId }, { disableIdentityMap: true });
   if (!version) throw new NotFoundFailure("There is no such version of a playbook.");
   return { plan: compilePlan(version.document, version.pins), bytes: version.source.length };

@@ -1,10 +1,10 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import { childPath, shown } from "../actions/json-path.ts";
 import type { Issue } from "../core/failures.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { nameHint } from "../core/nearest-name.ts";
-import { shown } from "./document-reading.ts";
 import { playbookDocumentSchema } from "./document-schema.ts";
-import { childPath, type Part, type SourceMap } from "./source-map.ts";
+import type { Part, SourceMap } from "./source-map.ts";
 
 let compiled: ValidateFunction | undefined;
 
@@ -62,16 +62,16 @@ function findingOf(error: ErrorObject, path: string, map: SourceMap): Finding | 
       return { code: "unknown_field", message, path: childPath(path, field), part: "key" };
     }
     case "type":
-      return { code: "type", message: typeMessage(String(params["type"]), value, map.plain(path)) };
+      return { code: "wrong_type", message: typeMessage(String(params["type"]), value, map.plain(path)) };
     case "enum":
       return {
-        code: "enum",
+        code: "not_allowed",
         message: enumMessage(params["allowedValues"] as readonly string[], value, map.plain(path)),
       };
     case "not":
       return { code: "reserved_word", message: `${shown(String(value))} is a word of its own and can't be an id.` };
     case "pattern":
-      return { code: "format", message: patternMessage(value, parentSchema) };
+      return { code: "wrong_format", message: patternMessage(value, parentSchema) };
     default:
       return { code: "out_of_bounds", message: boundMessage(error) };
   }

@@ -73,12 +73,6 @@ export class SourceMap {
   }
 }
 
-/** A key as JSONPath writes it after its object: `.name`, or `["a key"]`. */
-export function childPath(parent: string, key: string | number): string {
-  if (typeof key === "number") return `${parent}[${key}]`;
-  return /^[A-Za-z_$][\w$-]*$/.test(key) ? `${parent}.${key}` : `${parent}[${JSON.stringify(key)}]`;
-}
-
 /** The path of what encloses a path; `$` for what can't be read as a path. */
 export function parentPath(path: string): string {
   if (path.endsWith('"]')) {

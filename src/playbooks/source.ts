@@ -65,7 +65,7 @@ function readAs(format: "YAML" | "JSON", text: string): Source {
   const value = readValue(format, text, reading);
   if (value !== undefined && !isJsonObject(value)) {
     const message = "A playbook is an object with id, name, version, trigger and steps.";
-    reading.problem({ path: "$", code: "type", message, offset: 0 });
+    reading.problem({ path: "$", code: "wrong_type", message, offset: 0 });
   }
   const document = isJsonObject(value) ? value : undefined;
   return { format, document, map: reading.map, issues: reading.issues, warnings: reading.warnings };

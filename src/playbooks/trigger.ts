@@ -1,10 +1,9 @@
+import { childPath, shown } from "../actions/json-path.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import { compilePattern } from "../expressions/patterns.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
-import { shown } from "./document-reading.ts";
 import type { Findings } from "./findings.ts";
-import { childPath } from "./source-map.ts";
 
 const logical = ["$and", "$or", "$not"] as const;
 
@@ -91,7 +90,7 @@ function checkConditions(conditions: JsonObject, path: string, findings: Finding
 
 function checkGroup(value: Json, path: string, findings: Findings): void {
   if (!Array.isArray(value) || value.length === 0) {
-    findings.problem({ path, code: "type", message: "This takes a list of conditions." });
+    findings.problem({ path, code: "wrong_type", message: "This takes a list of conditions." });
     return;
   }
   for (const [index, item] of value.entries()) checkOne(item, childPath(path, index), findings);
@@ -99,7 +98,12 @@ function checkGroup(value: Json, path: string, findings: Findings): void {
 
 function checkOne(value: Json, path: string, findings: Findings): void {
   if (isJsonObject(value)) checkConditions(value, path, findings);
-  else findings.problem({ path, code: "type", message: "This takes conditions: fields with a literal or operators." });
+  else
+    findings.problem({
+      path,
+      code: "wrong_type",
+      message: "This takes conditions: fields with a literal or operators.",
+    });
 }
 
 function checkField(value: Json, path: string, findings: Findings): void {
@@ -119,7 +123,7 @@ function checkOperator(operator: string, value: Json, { path, findings }: { path
     const message = `${shown(operator)} is no operator of a field. Known: ${comparing.join(" ")}.${nameHint(operator, comparing)}`;
     findings.problem({ path, code: "unknown_operator", message, part: "key" });
   } else if (!operand.accepts(value)) {
-    findings.problem({ path, code: "type", message: `${operator} takes ${operand.wanted}.` });
+    findings.problem({ path, code: "wrong_type", message: `${operator} takes ${operand.wanted}.` });
   } else if (operator === "$regex") checkPattern(String(value), path, findings);
   else if (operator === "$not") checkField(value, path, findings);
 }

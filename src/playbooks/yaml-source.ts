@@ -1,8 +1,8 @@
 import { Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser, type Scalar } from "yaml";
+import { childPath, shown } from "../actions/json-path.ts";
 import type { Json } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
-import { type DocumentReading, shown, tooDeep, tooLarge, UnreadableText } from "./document-reading.ts";
-import { childPath } from "./source-map.ts";
+import { type DocumentReading, tooDeep, tooLarge, UnreadableText } from "./document-reading.ts";
 
 /** Tags of the core schema; any other asks for a type that JSON has not. */
 const CORE_TAG = /^(!|tag:yaml\.org,2002:(str|int|float|bool|null|map|seq))$/;

@@ -62,13 +62,13 @@ steps:
     on_failure: cc
 `;
     expect(check(text).issues.map(({ code, path, line, column }) => `${line}:${column} ${code} ${path}`)).toEqual([
-      "1:5 format $.id",
-      "3:10 type $.version",
-      "5:10 enum $.trigger.event",
+      "1:5 wrong_format $.id",
+      "3:10 wrong_type $.version",
+      "5:10 not_allowed $.trigger.event",
       "7:16 unknown_operator $.trigger.conditions.severity.$inn",
       "8:18 out_of_bounds $.timeout_minutes",
       "10:9 reserved_word $.steps[0].id",
-      "14:18 format $.steps[0].retry_delay",
+      "14:18 wrong_format $.steps[0].retry_delay",
       "18:39 expression_syntax $.steps[1].expression",
       "19:14 dangling_reference $.steps[1].on_true",
       "20:5 required $.steps[2].name",
@@ -79,7 +79,7 @@ steps:
 
   test("in JSON has the same problems at its own places", () => {
     const text = '{\n "id": "x",\n "name": 5,\n "version": "1.0",\n "trigger": {"event": "manual"},\n "steps": []\n}';
-    expect(places(check(text).issues)).toEqual(["type 3:10", "format 4:13", "out_of_bounds 6:11"]);
+    expect(places(check(text).issues)).toEqual(["wrong_type 3:10", "wrong_format 4:13", "out_of_bounds 6:11"]);
   });
 
   test("is told how to write what YAML took for another type", () => {
@@ -146,12 +146,12 @@ ${condition("c", "on_true: retry, on_false: nowhere-at-all")}`;
     const steps = action("a", "max_retries: -1, timeout: 0s, retry_delay: 99999999d, on_interrupt: stop");
     expect(codes(check(playbook(steps, head)).issues)).toEqual([
       "out_of_bounds $.max_retries",
-      "type $.timeout_minutes",
+      "wrong_type $.timeout_minutes",
       "out_of_bounds $.tags",
       "out_of_bounds $.steps[0].max_retries",
       "out_of_bounds $.steps[0].timeout",
       "duration_syntax $.steps[0].retry_delay",
-      "enum $.steps[0].on_interrupt",
+      "not_allowed $.steps[0].on_interrupt",
     ]);
     const many = Array.from({ length: 1_001 }, (_, i) => action(`s${i}`)).join("\n");
     expect(codes(check(playbook(many)).issues)).toEqual(["out_of_bounds $.steps"]);
@@ -189,12 +189,12 @@ ${condition("c", "on_true: retry, on_false: nowhere-at-all")}`;
     expect(codes(issues)).toEqual([
       "required $.trigger.cron",
       "unknown_time_zone $.trigger.timezone",
-      "type $.trigger.conditions.severity.$in",
+      "wrong_type $.trigger.conditions.severity.$in",
       "pattern_syntax $.trigger.conditions.severity.$regex",
-      "type $.trigger.conditions.$or",
+      "wrong_type $.trigger.conditions.$or",
       "unknown_operator $.trigger.conditions.$nor",
-      "type $.trigger.conditions.$and[0].score.$lt",
-      "type $.trigger.conditions.$and[1].$not.a.$exists",
+      "wrong_type $.trigger.conditions.$and[0].score.$lt",
+      "wrong_type $.trigger.conditions.$and[1].$not.a.$exists",
     ]);
     expect(codes(warnings)).toEqual(["trigger_not_yet $.trigger.event", "whole_object $.trigger.conditions.asset"]);
     const fine = text.replace(

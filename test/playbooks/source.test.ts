@@ -100,8 +100,8 @@ describe("a playbook's source", () => {
     expect(problems(`a: "${"x".repeat(1024 * 1024)}"`)).toEqual(["source_too_large 1:1"]);
     expect(problems("\u0000")).toEqual(["text_not_storable 1:1"]);
     expect(problems("  \n")).toEqual(["source_empty 1:1"]);
-    expect(problems("just text")).toEqual(["type 1:1"]);
-    expect(problems("[1]")).toEqual(["type 1:1"]);
+    expect(problems("just text")).toEqual(["wrong_type 1:1"]);
+    expect(problems("[1]")).toEqual(["wrong_type 1:1"]);
   });
 
   test("says what YAML makes of unquoted words and numbers", () => {
