@@ -1,5 +1,6 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import type { ActionDefinition } from "../actions/definition.ts";
+import { shown } from "../actions/json-path.ts";
 import { pinReference, resolvePinned } from "../actions/resolve-version.ts";
 import { DomainFailure, type Issue } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
@@ -33,7 +34,11 @@ export async function pinSteps(em: EntityManager, tenantId: string, source: Sour
     const resolved = known.get(ref) ?? (await resolve(em, tenantId, ref));
     known.set(ref, resolved);
     if ("code" in resolved) {
-      findings.problem({ path: `${step.path}.action_ref`, code: resolved.code, message: resolved.message });
+      findings.problem({
+        path: `${step.path}.action_ref`,
+        code: resolved.code,
+        message: `${shown(ref)}: ${resolved.message}`,
+      });
       continue;
     }
     const { actionId, actionRef, definition } = resolved;
