@@ -1,12 +1,13 @@
 import { ConflictFailure, type Issue, NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
 import { builder } from "../graphql/builder.ts";
+import { resolvePage } from "../graphql/connection.ts";
 import { ValidationIssue } from "../graphql/failures.ts";
 import { playbookDocumentSchema } from "./document-schema.ts";
 import type { Playbook } from "./entities.ts";
 import { findPlaybook } from "./find-playbook.ts";
 import { PlaybookNode, PlaybookVersionNode } from "./graphql.ts";
 import { PlaybookGraphObject } from "./graphql-graph.ts";
-import { listPlaybooks } from "./list-playbooks.ts";
+import { countPlaybooks, listPlaybooks } from "./list-playbooks.ts";
 import { type RegisteredPlaybook, registerPlaybook } from "./register-playbook.ts";
 import { rollbackPlaybook } from "./rollback-playbook.ts";
 import { setPlaybookEnabled } from "./set-playbook-enabled.ts";
@@ -29,7 +30,13 @@ builder.queryFields((t) => ({
       description: "The tenant's playbooks, by key.",
       authScopes: { permission: "playbook:read" },
       args: { filter: t.arg({ type: PlaybookFilterInput, description: "Which of them." }) },
-      resolve: (_root, { filter, ...page }, { operation }) => listPlaybooks(operation, page, filter ?? {}),
+      resolve: (_root, { filter, ...page }, { operation }) =>
+        resolvePage<Playbook>(page, {
+          keyLength: 1,
+          key: ({ key }) => [key],
+          count: () => countPlaybooks(operation, filter ?? {}),
+          find: (range) => listPlaybooks(operation, filter ?? {}, range),
+        }),
     },
     { name: "PlaybookConnection", description: "A page of playbooks." },
     { name: "PlaybookEdge", description: "A playbook in a page." },

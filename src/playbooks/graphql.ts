@@ -5,6 +5,7 @@ import { DomainFailure } from "../core/failures.ts";
 import { isUuid } from "../core/ids.ts";
 import type { Json } from "../core/json.ts";
 import { builder, type Context } from "../graphql/builder.ts";
+import { resolvePage } from "../graphql/connection.ts";
 // Its part of the context: whose playbooks they are.
 import "../tenancy/graphql.ts";
 import { type Pin, Playbook, PlaybookVersion, playbookFormats } from "./entities.ts";
@@ -130,7 +131,13 @@ builder.objectField(PlaybookNode, "versions", (t) =>
     {
       type: PlaybookVersionNode,
       description: "Every version, the one registered last first.",
-      resolve: ({ id }, args, { operation }) => listVersions(operation, id, args),
+      resolve: ({ id: playbookId }, args, { operation }) =>
+        resolvePage<VersionHead>(args, {
+          keyLength: 1,
+          key: ({ id }) => [id],
+          count: () => operation.em.count(PlaybookVersion, { tenantId: operation.tenantId, playbookId }),
+          find: (range) => listVersions(operation, playbookId, range),
+        }),
     },
     PlaybookVersionConnection,
     PlaybookVersionEdge,

@@ -1,7 +1,6 @@
 import type { FilterQuery } from "@mikro-orm/core";
 import { BadInputError } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
-import { type PageArguments, type PageRange, resolvePage } from "../graphql/connection.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { Playbook } from "./entities.ts";
 
@@ -14,29 +13,35 @@ export interface PlaybookFilter {
   readonly event?: string | null | undefined;
 }
 
-/**
- * A page of the tenant's playbooks, by key.
- * @throws BadInputError for a filter beyond its bounds, a page size or a cursor that is none.
- */
-export function listPlaybooks(ctx: OperationContext, args: PageArguments, filter: PlaybookFilter) {
-  const { em, tenantId } = ctx;
-  const wanted: FilterQuery<Playbook> = { $and: [{ tenantId }, whereOf(filter)] };
-  return resolvePage<Playbook>(args, {
-    keyLength: 1,
-    key: ({ key }) => [key],
-    count: () => em.count(Playbook, wanted),
-    find: (range) =>
-      em.find(
-        Playbook,
-        { $and: [wanted, within(range)] },
-        { orderBy: { key: range.isInverted ? "desc" : "asc" }, limit: range.limit, disableIdentityMap: true },
-      ),
-  });
+/** At most `limit` of them, strictly between two keys, in the order of keys or (`isInverted`) against it. */
+export interface KeyRange {
+  readonly limit: number;
+  readonly after: readonly string[] | undefined;
+  readonly before: readonly string[] | undefined;
+  readonly isInverted: boolean;
 }
 
-function within({ after, before }: PageRange): FilterQuery<Playbook> {
-  const [above, below] = [after?.[0], before?.[0]];
-  return { key: { ...(above === undefined ? {} : { $gt: above }), ...(below === undefined ? {} : { $lt: below }) } };
+/**
+ * The tenant's playbooks that the filter lets through, by key.
+ * @throws BadInputError for a filter beyond its bounds.
+ */
+export function listPlaybooks(
+  { em, tenantId }: OperationContext,
+  filter: PlaybookFilter,
+  range: KeyRange,
+): Promise<Playbook[]> {
+  const [above, below] = [range.after?.[0], range.before?.[0]];
+  const key = { ...(above === undefined ? {} : { $gt: above }), ...(below === undefined ? {} : { $lt: below }) };
+  return em.find(
+    Playbook,
+    { $and: [{ tenantId }, whereOf(filter), { key }] },
+    { orderBy: { key: range.isInverted ? "desc" : "asc" }, limit: range.limit, disableIdentityMap: true },
+  );
+}
+
+/** How many the filter lets through. @throws BadInputError for a filter beyond its bounds. */
+export function countPlaybooks({ em, tenantId }: OperationContext, filter: PlaybookFilter): Promise<number> {
+  return em.count(Playbook, { $and: [{ tenantId }, whereOf(filter)] });
 }
 
 function whereOf({ search, tags, enabled, event }: PlaybookFilter): FilterQuery<Playbook> {

@@ -2,9 +2,9 @@ import type { FilterQuery, FindOptions } from "@mikro-orm/core";
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { BadInputError } from "../core/failures.ts";
 import { isUuid } from "../core/ids.ts";
-import { type PageArguments, resolvePage } from "../graphql/connection.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { PlaybookVersion } from "./entities.ts";
+import type { KeyRange } from "./list-playbooks.ts";
 
 /** What is read of a version unless its text is asked for, which may be a megabyte. */
 export const headFields = ["id", "tenantId", "createdAt", "playbookId", "version", "format", "pins"] as const;
@@ -13,27 +13,21 @@ export const headFields = ["id", "tenantId", "createdAt", "playbookId", "version
 export type VersionHead = Pick<PlaybookVersion, (typeof headFields)[number]>;
 
 /**
- * A page of a playbook's versions, the one registered last first: UUIDv7s sort by when they were made.
- * @throws BadInputError for a page size or a cursor that is none.
+ * A playbook's versions, the one registered last first: UUIDv7s sort by when they were made. The range is between two ids.
+ * @throws BadInputError for an id that is none.
  */
-export function listVersions({ em, tenantId }: OperationContext, playbookId: string, args: PageArguments) {
-  return resolvePage<VersionHead>(args, {
-    keyLength: 1,
-    key: ({ id }) => [id],
-    count: () => em.count(PlaybookVersion, { tenantId, playbookId }),
-    find: ({ limit, after, before, isInverted }) => {
-      const [below, above] = [after?.[0], before?.[0]];
-      for (const id of [below, above]) {
-        if (id !== undefined && !isUuid(id)) throw new BadInputError("This is no cursor of this connection.");
-      }
-      const range = { ...(below === undefined ? {} : { $lt: below }), ...(above === undefined ? {} : { $gt: above }) };
-      return findHeads(
-        em,
-        { tenantId, playbookId, id: range },
-        { orderBy: { id: isInverted ? "asc" : "desc" }, limit },
-      );
-    },
-  });
+export function listVersions(
+  { em, tenantId }: OperationContext,
+  playbookId: string,
+  range: KeyRange,
+): Promise<VersionHead[]> {
+  const [below, above] = [range.after?.[0], range.before?.[0]];
+  for (const id of [below, above]) {
+    if (id !== undefined && !isUuid(id)) throw new BadInputError("This is no cursor of this connection.");
+  }
+  const id = { ...(below === undefined ? {} : { $lt: below }), ...(above === undefined ? {} : { $gt: above }) };
+  const orderBy = { id: range.isInverted ? "asc" : "desc" } as const;
+  return findHeads(em, { tenantId, playbookId, id }, { orderBy, limit: range.limit });
 }
 
 /** Versions without their texts. */

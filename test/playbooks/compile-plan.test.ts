@@ -1,5 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { action, condition, graph, plan, playbook, reducedVendorExample } from "./playbook-text.ts";
+import type { PlanStep } from "../../src/playbooks/plan.ts";
+import { action, check, condition, graph, plan, playbook, reducedVendorExample } from "./playbook-text.ts";
 
 function step(text: string, id: string) {
   const found = plan(text).steps.get(id);
@@ -100,6 +102,51 @@ describe("a plan", () => {
       parameters: { ip: "{{ finding.ip }}" },
     });
     expect(plan(playbook(action("a")))).not.toHaveProperty("timeoutMs");
+  });
+});
+
+/** Everywhere the engine may go from a step. */
+function waysOf(step: PlanStep): (string | null)[] {
+  const own = step.type === "CONDITION" ? [step.onTrue, step.onFalse] : [];
+  return [...own, step.onSuccess, typeof step.onFailure === "object" ? step.onFailure.step : null];
+}
+
+describe("any document that has no issues", () => {
+  const ids = ["s0", "s1", "s2", "s3", "s4"];
+  const forward = fc.constantFrom(undefined, undefined, "next", "end", "end", ...ids);
+  const backward = fc.constantFrom(undefined, undefined, "abort", "continue", "retry", ...ids);
+  const step = fc.record({ isCondition: fc.boolean(), one: forward, other: forward, failure: backward });
+
+  test("compiles, and leads to its end on every way", () => {
+    let compiledCount = 0;
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 5, maxLength: 5 }),
+        fc.constantFrom("abort", "continue", "retry"),
+        (made, strategy) => {
+          const field = (name: string, value: string | undefined) => (value === undefined ? [] : [`${name}: ${value}`]);
+          const lines = made.map(({ isCondition, one, other, failure }, index) =>
+            isCondition
+              ? condition(
+                  `s${index}`,
+                  [...field("on_true", one), ...field("on_false", other), ...field("on_failure", failure)].join(", "),
+                )
+              : action(`s${index}`, [...field("on_success", one), ...field("on_failure", failure)].join(", ")),
+          );
+          const text = playbook(lines.join("\n"), `on_failure: ${strategy}\n`);
+          if (check(text).issues.length > 0) return;
+          compiledCount += 1;
+          const { steps, first } = plan(text);
+          let frontier = new Set([first]);
+          for (let round = 0; round <= steps.size && frontier.size > 0; round++) {
+            frontier = new Set([...frontier].flatMap((id) => waysOf(steps.get(id)!)).filter((id) => id !== null));
+          }
+          expect(frontier.size).toBe(0);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+    expect(compiledCount).toBeGreaterThan(20);
   });
 });
 
