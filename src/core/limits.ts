@@ -109,6 +109,8 @@ export const limits = {
   referenceLengthMax: 256,
   /** How long a node believes what an action resolved to without looking again, when no notification told it of a change. */
   actionBelievedMs: 1_000,
+  /** Tenants whose variables are kept in memory, believed as long. */
+  variableTenantsMax: 1_000,
   /** Definitions (as JSON) and package files that one node keeps in memory. */
   actionCacheBytesMax: 16 * 1024 * 1024,
   packageCacheBytesMax: 32 * 1024 * 1024,

@@ -1,0 +1,119 @@
+import type { Issue } from "../core/failures.ts";
+import type { Json } from "../core/json.ts";
+import type { LocalCall, RemoteCall } from "../executors/executor.ts";
+import type { Scope } from "../expressions/scope.ts";
+import { renderSafely } from "./collect-arguments.ts";
+import type { ActionDefinition } from "./definition.ts";
+import { invocationPlan, type Sending } from "./invocation-plan.ts";
+import { childPath } from "./json-path.ts";
+import { renderTarget } from "./remote-target.ts";
+
+/** What an executor is asked to do. The files of a local call are added by who has them. */
+export type PreparedCall = RemoteCall | Omit<LocalCall, "files">;
+
+export interface CallInputs {
+  readonly definition: ActionDefinition;
+  /** Every argument, secrets included. */
+  readonly values: ReadonlyMap<string, Json>;
+  readonly scope: Scope;
+}
+
+interface Building {
+  readonly issues: Issue[];
+  readonly warnings: string[];
+}
+
+/** The call for an executor, or why there can be none. No message quotes a value. */
+export function buildCall(inputs: CallInputs): Building & { readonly call?: PreparedCall } {
+  const { definition, values } = inputs;
+  const plan = invocationPlan(definition);
+  switch (definition.executor.type) {
+    case "local":
+      return {
+        issues: [],
+        warnings: [],
+        call: {
+          type: "local",
+          target: definition.executor.target,
+          arguments: Object.fromEntries(values),
+          parameterNames: [...plan.byName.keys()],
+          secretNames: plan.secretNames,
+        },
+      };
+    case "remote":
+      return plan.sending ? remoteCall(inputs, plan.sending) : neverSent();
+    case "opservant": {
+      const message = "Actions on agents can't be run yet.";
+      return { issues: [{ path: "$.executor.type", code: "not_yet", message }], warnings: [] };
+    }
+    default:
+      return definition.executor.type satisfies never;
+  }
+}
+
+function neverSent(): never {
+  throw new Error("A remote executor has a plan of what it sends.");
+}
+
+function remoteCall(
+  { definition, values, scope }: CallInputs,
+  sending: Sending,
+): Building & { readonly call?: RemoteCall } {
+  const building: Building = { issues: [], warnings: [] };
+  const full: Scope = { ...scope, parameters: Object.fromEntries(values) };
+  const target = renderTarget(definition.executor.target, full);
+  if ("issue" in target) building.issues.push(target.issue);
+  const headers = renderHeaders(definition.executor.headers ?? {}, full, building);
+  const sent = sending.names
+    ? ownArguments(sending.names, values)
+    : mappedArguments(definition, { values, full }, building);
+  if ("issue" in target || building.issues.length > 0) return building;
+  const carried = sending.place === "query" ? { query: sent } : { body: sent };
+  return { ...building, call: { type: "remote", method: sending.method, url: target.url, headers, ...carried } };
+}
+
+function renderHeaders(
+  headers: Readonly<Record<string, string>>,
+  scope: Scope,
+  { issues, warnings }: Building,
+): Record<string, string> {
+  const rendered: [string, string][] = [];
+  for (const [name, template] of Object.entries(headers)) {
+    const path = childPath("$.executor.headers", name);
+    const { value, issue } = renderSafely(template, scope, warnings);
+    if (issue) issues.push({ path, ...issue });
+    // A header whose one value is absent is left out.
+    if (issue || value === null || value === undefined) continue;
+    const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+    // RFC 9110, section 5.5; a line break would begin another header.
+    if (/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) rendered.push([name, text]);
+    else {
+      const message = `The value of the header ${name} has a line break or another character that a header can't hold.`;
+      issues.push({ path, code: "invalid_header", message });
+    }
+  }
+  return Object.fromEntries(rendered);
+}
+
+function ownArguments(names: readonly string[], values: ReadonlyMap<string, Json>): Record<string, Json> {
+  return Object.fromEntries(names.filter((name) => values.has(name)).map((name) => [name, values.get(name)!]));
+}
+
+/** Exactly the mapping: parameters by their own names as they are, other names as their templates say; what yields null is left out. */
+function mappedArguments(
+  definition: ActionDefinition,
+  { values, full }: { readonly values: ReadonlyMap<string, Json>; readonly full: Scope },
+  { issues, warnings }: Building,
+): Record<string, Json> {
+  const { byName } = invocationPlan(definition);
+  const sent: [string, Json][] = [];
+  for (const [key, template] of Object.entries(definition.input_mapping ?? {})) {
+    const isOwn = byName.has(key);
+    const { value, issue } = isOwn
+      ? { value: values.get(key), issue: undefined }
+      : renderSafely(template, full, warnings);
+    if (issue) issues.push({ path: childPath("$.input_mapping", key), ...issue });
+    else if (value !== undefined && value !== null) sent.push([key, value]);
+  }
+  return Object.fromEntries(sent);
+}

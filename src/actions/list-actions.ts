@@ -1,0 +1,51 @@
+import type { FilterQuery } from "@mikro-orm/core";
+import type { PageRange } from "../graphql/connection.ts";
+import type { OperationContext } from "../tenancy/operation-context.ts";
+import { Action } from "./entities.ts";
+
+/** What to list; what is left out does not matter. */
+export interface ActionFilter {
+  readonly type?: Action["type"] | null | undefined;
+  /** All of them. */
+  readonly tags?: readonly string[] | null | undefined;
+  readonly enabled?: boolean | null | undefined;
+  /** Part of the name or the description, whatever its case. */
+  readonly search?: string | null | undefined;
+  readonly executor?: Action["executorType"] | null | undefined;
+}
+
+/** One page of the tenant's actions, by name. The key of the order is the name alone: it is unique in a tenant. */
+export async function listActions(
+  { em, tenantId }: OperationContext,
+  filter: ActionFilter,
+  { limit, after, before, isInverted }: PageRange,
+): Promise<readonly Action[]> {
+  const range = [...(after ? [{ name: { $gt: after[0]! } }] : []), ...(before ? [{ name: { $lt: before[0]! } }] : [])];
+  return em.find(
+    Action,
+    { $and: [where(tenantId, filter), ...range] },
+    { orderBy: { name: isInverted ? "desc" : "asc" }, limit, disableIdentityMap: true },
+  );
+}
+
+/** How many actions of the tenant the filter lets through. */
+export function countActions({ em, tenantId }: OperationContext, filter: ActionFilter): Promise<number> {
+  return em.count(Action, where(tenantId, filter));
+}
+
+function where(tenantId: string, { type, tags, enabled, search, executor }: ActionFilter): FilterQuery<Action> {
+  const words = search?.trim();
+  return {
+    tenantId,
+    ...(type != null && { type }),
+    ...(executor != null && { executorType: executor }),
+    ...(enabled != null && { enabled }),
+    ...(tags && tags.length > 0 && { tags: { $contains: [...tags] } }),
+    ...(words && { $or: [{ name: { $ilike: like(words) } }, { description: { $ilike: like(words) } }] }),
+  };
+}
+
+/** A pattern for ILIKE that finds the text as it is. */
+function like(text: string): string {
+  return `%${text.replace(/[\\%_]/g, "\\$&")}%`;
+}

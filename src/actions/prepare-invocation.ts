@@ -1,0 +1,82 @@
+import type { Issue } from "../core/failures.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import { evaluateConditions } from "../expressions/conditions.ts";
+import { createMask } from "../secrets/mask.ts";
+import { buildCall, type PreparedCall } from "./build-call.ts";
+import { collectArguments, type Invocation } from "./collect-arguments.ts";
+import { invocationPlan } from "./invocation-plan.ts";
+
+export type { Invocation } from "./collect-arguments.ts";
+export { neededSecrets } from "./collect-arguments.ts";
+
+interface Shown {
+  /** The arguments as the journal and the API show them: every secret is `***`, and its value nowhere else. */
+  readonly input: JsonObject;
+  readonly warnings: readonly string[];
+}
+
+/** What is to become of an invocation. */
+export type Prepared =
+  | (Shown & {
+      readonly kind: "ready";
+      readonly call: PreparedCall;
+      /** Bound of one attempt. */
+      readonly timeoutMs: number;
+      /** Plain values of the secrets in the call: what the executor masks. */
+      readonly secrets: readonly string[];
+    })
+  | (Shown & { readonly kind: "skipped" })
+  | (Shown & { readonly kind: "refused"; readonly issues: readonly Issue[] });
+
+/**
+ * Works out one invocation: arguments, rules, conditions, and the call for the executor. Pure, and never throws for what the values
+ * are.
+ *
+ * What the caller gave is checked first, since a mistake is one whether the action applies or not; then the conditions; and only
+ * for an action that applies, what is missing or came from a mapping. A refusal names every violation.
+ */
+export function prepareInvocation(invocation: Invocation): Prepared {
+  const { definition } = invocation;
+  const { values, callerIssues, otherIssues, warnings: collecting } = collectArguments(invocation);
+  const secrets = secretValues(invocation, values);
+  const input = shownInput(invocation, values, secrets);
+  const issues = [...callerIssues, ...otherIssues];
+  if (callerIssues.length > 0) return { kind: "refused", issues, input, warnings: collecting };
+  const conditions = checkConditions(invocation, values);
+  const warnings = [...collecting, ...conditions.warnings];
+  if (!conditions.value) return { kind: "skipped", input, warnings };
+  if (issues.length > 0) return { kind: "refused", issues, input, warnings };
+  const built = buildCall({ definition, values, scope: invocation.scope });
+  const all = [...new Set([...warnings, ...built.warnings])];
+  if (!built.call) return { kind: "refused", issues: built.issues, input, warnings: all };
+  const timeoutMs = (definition.timeout_seconds ?? limits.timeoutSecondsDefault) * 1_000;
+  return { kind: "ready", call: built.call, timeoutMs, input, secrets, warnings: all };
+}
+
+/** Conditions see the arguments, but no secrets. */
+function checkConditions({ definition, scope }: Invocation, values: ReadonlyMap<string, Json>) {
+  if (definition.conditions === undefined) return { value: true, warnings: [] };
+  const { secretNames } = invocationPlan(definition);
+  const plain = [...values].filter(([name]) => !secretNames.has(name));
+  return evaluateConditions(definition.conditions, { ...scope, parameters: Object.fromEntries(plain) });
+}
+
+/** The given ones too that no parameter took: they must not be seen either. */
+function secretValues({ definition, givenSecrets }: Invocation, values: ReadonlyMap<string, Json>): string[] {
+  const { secretNames } = invocationPlan(definition);
+  const used = [...secretNames].map((name) => values.get(name)).filter((value) => typeof value === "string");
+  return [...new Set([...used, ...Object.values(givenSecrets)])].filter((value) => value !== "");
+}
+
+function shownInput(
+  { definition }: Invocation,
+  values: ReadonlyMap<string, Json>,
+  secrets: readonly string[],
+): JsonObject {
+  const { secretNames } = invocationPlan(definition);
+  // A caller may have put a secret's value into another parameter as well.
+  const mask = createMask(secrets);
+  const entries = [...values].map(([name, value]) => [name, secretNames.has(name) ? "***" : mask.json(value)] as const);
+  return Object.fromEntries(entries);
+}
