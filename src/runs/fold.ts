@@ -45,8 +45,13 @@ export function fold(state: RunState, event: RunEvent): RunState {
   switch (event.type) {
     case "RUN_STATUS":
       return foldRunStatus(state, event);
-    case "STEP_STATUS":
-      return { ...state, sequence: event.sequence, steps: withStep(state, foldStep(state.steps.get(event.stepId), event)) };
+    case "STEP_STATUS": {
+      const before = state.steps.get(event.stepId);
+      // A try has one outcome, the first: a second one is old news.
+      if (before && isTerminal(before.status) && event.attempt <= before.attempt)
+        return { ...state, sequence: event.sequence };
+      return { ...state, sequence: event.sequence, steps: withStep(state, foldStep(before, event)) };
+    }
     case "NOTICE":
       return { ...foldNotice(state, event), sequence: event.sequence };
     case "LOG":
@@ -76,7 +81,7 @@ function foldStep(before: StepState | undefined, event: RunEvent & { type: "STEP
   const { stepId, attempt, status, at } = event;
   const common = { stepId, attempt, status, interruptions: before?.interruptions ?? 0 };
   const kept = {
-    ...(event.input ?? before?.input) === undefined ? {} : { input: (event.input ?? before?.input) as Json },
+    ...((event.input ?? before?.input) === undefined ? {} : { input: (event.input ?? before?.input) as Json }),
     ...definedOf({
       actionVersionId: event.actionVersionId ?? before?.actionVersionId,
       retry: event.retry ?? before?.retry,
@@ -86,7 +91,12 @@ function foldStep(before: StepState | undefined, event: RunEvent & { type: "STEP
   const warnings = [...(status === "RUNNING" ? [] : (before?.warnings ?? [])), ...(event.warnings ?? [])];
   if (status === "RUNNING") return { ...common, ...kept, warnings, startedAt: at };
   if (status === "WAITING") {
-    return { ...common, ...kept, warnings, ...definedOf({ startedAt: before?.startedAt, error: before?.error, retryAt: event.retryAt }) };
+    return {
+      ...common,
+      ...kept,
+      warnings,
+      ...definedOf({ startedAt: before?.startedAt, error: before?.error, retryAt: event.retryAt }),
+    };
   }
   return {
     ...common,
@@ -103,13 +113,18 @@ function foldNotice(state: RunState, event: RunEvent & { type: "NOTICE" }): RunS
   const error = { code: event.code, message: event.message };
   switch (event.code) {
     case "cancel_requested":
-      return state.ending ? state : { ...state, ending: { status: "CANCELLED", error: { ...error, code: "cancelled" } } };
+      return state.ending
+        ? state
+        : { ...state, ending: { status: "CANCELLED", error: { ...error, code: "cancelled" } } };
     case "run_timed_out":
       return state.ending ? state : { ...state, ending: { status: "TIMED_OUT", error } };
     case "step_interrupted": {
       const step = event.stepId === undefined ? undefined : state.steps.get(event.stepId);
       if (!step) return state;
-      return { ...state, steps: withStep(state, { ...step, status: "PENDING", interruptions: step.interruptions + 1 }) };
+      return {
+        ...state,
+        steps: withStep(state, { ...step, status: "PENDING", interruptions: step.interruptions + 1 }),
+      };
     }
     default:
       return state;

@@ -48,6 +48,7 @@ export function transition(plan: RunPlan, before: Walk, event: RunEvent): Move {
         ? startStep(walk, plan.first, 1)
         : [walk, []];
     case "STEP_STATUS":
+      if (walk.run.steps === before.run.steps) return [walk, []];
       return afterStep(plan, heardOf(walk, event.stepId), event.stepId);
     case "NOTICE":
       return afterNotice(plan, walk, event);
