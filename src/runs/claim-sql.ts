@@ -44,3 +44,6 @@ update run set owner_id = null, wake_at = now() + $2 * interval '1 millisecond' 
 
 /** Earliest time at which a sleeping run falls due, in milliseconds from now; null when there is none. */
 export const nextDueSql = `select extract(epoch from min(wake_at) - now()) * 1000 as ms from run where wake_at is not null`;
+
+/** What a node owns besides the runs it knows of: a claim or a load that failed left them behind. $1 node, $2 ids it knows of. */
+export const straysSql = `select id from run where owner_id = $1 and not id = any($2::uuid[])`;

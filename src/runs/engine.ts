@@ -1,16 +1,25 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "pg";
 import { StateFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { clientConfig, type DatabaseAddress } from "../database/orm.ts";
-import { claimSql, giveBackSql, nextDueSql, signalledSql, signalsSql, wakeSignalledSql } from "./claim-sql.ts";
+import {
+  claimSql,
+  giveBackSql,
+  nextDueSql,
+  signalledSql,
+  signalsSql,
+  straysSql,
+  wakeSignalledSql,
+} from "./claim-sql.ts";
 import { toRow } from "./events.ts";
 import { ExecutorSlots } from "./executor-slots.ts";
 import { headChange } from "./head-change.ts";
 import type { Hub } from "./hub.ts";
 import type { Signal } from "./interruption.ts";
 import { Journal, type WriteResult } from "./journal.ts";
-import { type LoadPorts, loadRuns } from "./load-runs.ts";
+import { type LoadedRun, type LoadPorts, loadRuns } from "./load-runs.ts";
 import { Membership } from "./membership.ts";
 import type { NewRun } from "./new-run.ts";
 import type { StepPorts } from "./perform-step.ts";
@@ -39,14 +48,17 @@ export class Engine {
   readonly #resident = new Map<string, ResidentRun>();
   #sweeping: Promise<void> | undefined;
   #isSweepWanted = false;
+  /** Something failed between a run's being ours and its going on here. */
+  #mayHaveStrays = false;
   #sweepTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
+  #stopped: Promise<void> | undefined;
 
   constructor(ports: EnginePorts) {
     const { address, isAlone, hub, log } = ports;
     this.#ports = ports;
     this.#pool = new Pool({ ...clientConfig(address), application_name: "riposte-engine", max: 4 });
-    this.#pool.on("error", (error) => log.warn({ event: "engine.connection_failed", message: error.message }));
+    this.#pool.on("error", (error) => log.warn({ message: error.message }, "engine.connection_failed"));
     this.#membership = new Membership({
       address,
       isAlone,
@@ -111,13 +123,18 @@ export class Engine {
    * Takes nothing new, waits up to `limits.drainMs` for the executors at work, ends what is left, gives every run back and leaves the cluster.
    * A step that was ended so is interrupted, as after a crash.
    */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     this.#isStopping = true;
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     clearTimeout(this.#sweepTimer);
     await this.#sweeping;
     const runs = [...this.#resident.values()];
     const quiet = Promise.all(runs.map((run) => run.rest()));
-    await Promise.race([quiet, new Promise((resolve) => setTimeout(resolve, limits.drainMs))]);
+    await Promise.race([quiet, sleep(limits.drainMs, undefined, { ref: false })]);
     for (const run of runs) run.drop();
     await quiet;
     await this.#journal.stop();
@@ -135,21 +152,30 @@ export class Engine {
     const at = Date.now();
     const event = toRow({ type: "RUN_STATUS", status: "QUEUED", sequence: 1, at, runAttempt: 1 });
     return new Promise((settled) => {
-      const entry = { runId: birth.id, tenantId: birth.tenantId, events: [event], birth, head: headChange(beginning, at) };
+      const entry = {
+        runId: birth.id,
+        tenantId: birth.tenantId,
+        events: [event],
+        birth,
+        head: headChange(beginning, at),
+      };
       this.#journal.append({ ...entry, settled });
     });
   }
 
   #released(run: ResidentRun, reason: "over" | "lost" | "broken"): void {
-    if (this.#resident.get(run.info.id) === run) this.#resident.delete(run.info.id);
-    if (reason === "lost") this.#membership.lost();
-    if (reason === "broken") void this.#reload(run.info.id, (again) => again.fail("internal_error", "The run could not be written down."));
+    const isOurs = this.#resident.get(run.info.id) === run;
+    if (isOurs) this.#resident.delete(run.info.id);
+    // Of a run that was dropped before, the loss is old news.
+    if (isOurs && reason === "lost") this.#membership.lost();
+    if (reason === "broken") void this.#failBroken(run.info.id);
     if (this.#isSweepWanted) void this.#sweep();
   }
 
   #dropAll(): void {
     for (const run of this.#resident.values()) run.drop();
     this.#resident.clear();
+    this.#journal.abandon();
   }
 
   /** Claims what is due, hears what was said, and sets the timer for the next time. One at a time. */
@@ -169,7 +195,8 @@ export class Engine {
       try {
         delayMs = await this.#sweepOnce();
       } catch (error) {
-        this.#ports.log.warn({ event: "engine.sweep_failed", message: (error as Error).message });
+        this.#mayHaveStrays = true;
+        this.#ports.log.warn({ message: (error as Error).message }, "engine.sweep_failed");
       }
     }
     if (!this.#isStopping) this.#sweepTimer = setTimeout(() => void this.#sweep(), delayMs);
@@ -179,45 +206,60 @@ export class Engine {
     const self = this.#membership.identity();
     if (!self) return limits.sweepMs;
     await this.#pool.query(wakeSignalledSql);
+    if (this.#mayHaveStrays) {
+      const { rows } = await this.#pool.query<{ id: string }>(straysSql, [self.nodeId, [...this.#resident.keys()]]);
+      await this.#takeUp(rows, self.nodeId);
+      this.#mayHaveStrays = false;
+    }
     const room = Math.min(limits.residentRunsMax - this.#resident.size, limits.claimMax);
     if (room > 0) {
       const { rows } = await this.#pool.query<{ id: string }>(claimSql, [self.nodeId, self.epoch, room]);
-      await this.#takeUp(rows.map(({ id }) => id));
+      await this.#takeUp(rows, self.nodeId);
       // More may be due than was taken at once.
       if (rows.length === limits.claimMax) this.#isSweepWanted = true;
     }
     const said = await this.#pool.query<{ runId: string }>(signalledSql, [self.nodeId]);
-    if (said.rows.length > 0) await this.hint(said.rows.map(({ runId }) => runId).filter((id) => this.#resident.has(id)));
+    if (said.rows.length > 0)
+      await this.hint(said.rows.map(({ runId }) => runId).filter((id) => this.#resident.has(id)));
     const { rows } = await this.#pool.query<{ ms: string | null }>(nextDueSql);
     const dueMs = rows[0]?.ms == null ? limits.sweepMs : Math.max(Number(rows[0].ms), room > 0 ? 0 : limits.sweepMs);
     return Math.min(dueMs, limits.sweepMs);
   }
 
-  async #takeUp(ids: readonly string[]): Promise<void> {
+  async #takeUp(claimed: readonly { readonly id: string }[], nodeId: number): Promise<void> {
+    const ids = claimed.map(({ id }) => id).filter((id) => !this.#resident.has(id));
     if (ids.length === 0) return;
     const loaded = await loadRuns({ ...this.#ports, pool: this.#pool }, ids);
-    const self = this.#membership.identity();
     for (const [id, run] of loaded) {
-      if (run instanceof Error) await this.#giveBack(id, run, self?.nodeId);
-      else if (self && !this.#isStopping) {
-        const resident = new ResidentRun(this.#residentPorts, run.info, run.walk);
-        this.#resident.set(id, resident);
-        resident.resume(run.signals);
-      }
+      if (run instanceof Error) await this.#giveBack(id, run, nodeId);
+      else this.#settleIn(run, nodeId)?.resume(run.signals);
     }
   }
 
-  async #reload(id: string, then: (run: ResidentRun) => void): Promise<void> {
-    const run = (await loadRuns({ ...this.#ports, pool: this.#pool }, [id])).get(id);
-    if (!run || run instanceof Error) return;
-    const resident = new ResidentRun(this.#residentPorts, run.info, run.walk);
-    this.#resident.set(id, resident);
-    then(resident);
+  /** The run in memory, unless it is there already, has ended, or is not this node's any more. */
+  #settleIn({ info, walk }: LoadedRun, nodeId: number): ResidentRun | undefined {
+    const isOurs = this.#membership.identity()?.nodeId === nodeId && !this.#isStopping;
+    if (!isOurs || this.#resident.has(info.id) || walk.run.finishedAt !== undefined) return undefined;
+    const resident = new ResidentRun(this.#residentPorts, info, walk);
+    this.#resident.set(info.id, resident);
+    return resident;
   }
 
-  async #giveBack(id: string, reason: Error, nodeId: number | undefined): Promise<void> {
-    this.#ports.log.error({ event: "run.load_failed", runId: id, reason: reason.message });
-    if (nodeId !== undefined) await this.#pool.query(giveBackSql, [id, limits.loadRetryMs, nodeId]);
+  async #failBroken(id: string): Promise<void> {
+    const nodeId = this.#membership.identity()?.nodeId;
+    try {
+      const run = (await loadRuns({ ...this.#ports, pool: this.#pool }, [id])).get(id);
+      if (run === undefined || run instanceof Error || nodeId === undefined) return;
+      this.#settleIn(run, nodeId)?.fail("internal_error", "The run could not be written down.");
+    } catch (error) {
+      this.#mayHaveStrays = true;
+      this.#ports.log.warn({ runId: id, message: (error as Error).message }, "run.load_failed");
+    }
+  }
+
+  async #giveBack(id: string, reason: Error, nodeId: number): Promise<void> {
+    this.#ports.log.error({ runId: id, reason: reason.message }, "run.load_failed");
+    await this.#pool.query(giveBackSql, [id, limits.loadRetryMs, nodeId]);
   }
 }
 

@@ -2,6 +2,8 @@
  * One flush: births, events, heads and consumed signals, in one statement, so all of it or nothing.
  * `fence` is empty once this node was declared dead; then nothing is written. It locks the node's row against the declaration, which
  * takes the row FOR UPDATE, and leaves heartbeats alone. Events of a birth whose idempotency key was taken fall away with it.
+ * Heads are found by their ids alone: `coalesce` keeps the planner from looking for them among all runs of the node, by the index on the
+ * owner, which it would prefer as long as tables are small, and which makes a flush of a thousand heads read a million rows.
  * $1 node, $2 epoch, $3 births, $4 events, $5 heads, $6 signals, $7 births sent, $8 text of the notification ('' for none).
  */
 export const flushSql = `
@@ -34,7 +36,7 @@ with fence as materialized (
     changed_xid = pg_current_xact_id()::text::bigint
   from json_to_recordset($5::json) as h(id uuid, status text, is_released boolean, wake float8, started float8, finished float8, attempt int,
     failed int, simulated int, error_code text, error_message text), fence
-  where run.id = h.id and run.owner_id = $1
+  where run.id = h.id and coalesce(run.owner_id, 0) = $1
 ), consumed as (
   delete from run_signal using fence where run_signal.id = any($6::uuid[])
 )
@@ -45,3 +47,15 @@ select (select count(*)::int from fence) as fenced,
 /** Settings of the journal's connection. Fresh tables have no statistics, and the planner would hash the whole run table for each flush. */
 export const flushSettings =
   "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c application_name=riposte-journal";
+
+/** Which entries of a flush are there, while the node may still write. $1 node, $2 epoch, $3 and $4 run and sequence of each entry's first event. */
+export const writtenSql = `
+select (select count(*)::int from node where id = $1 and epoch = $2 and left_at is null) as fenced,
+  array(
+    select run_id::text from run_event join unnest($3::uuid[], $4::int[]) as f(run, place) on run_id = f.run and sequence = f.place
+  ) as written`;
+
+/** Ends a journal's backend and waits until it is gone. $1 its process, $2 at most so many milliseconds. */
+export const endBackendSql = `
+select pg_terminate_backend(pid, $2) as "isGone" from pg_stat_activity
+where pid = $1 and application_name = 'riposte-journal' and pid <> pg_backend_pid()`;

@@ -4,7 +4,7 @@ import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { clientConfig, type DatabaseAddress } from "../database/orm.ts";
 import type { EventRow } from "./events.ts";
-import { flushSettings, flushSql } from "./journal-sql.ts";
+import { endBackendSql, flushSettings, flushSql, writtenSql } from "./journal-sql.ts";
 import type { Membership } from "./membership.ts";
 import type { NewRun } from "./new-run.ts";
 
@@ -49,6 +49,9 @@ interface JournalPorts {
   readonly log: Log;
 }
 
+/** What the journal does of its client that pg's types leave out. */
+type Backend = Client & { readonly processID?: number };
+
 /**
  * The group commit of run events. Whatever has gathered is written by one statement, and the next flush starts when the last has
  * ended: a lonely run waits for nobody, a thousand share one commit. Has a connection of its own, outside the ORM's pool.
@@ -57,7 +60,9 @@ interface JournalPorts {
 export class Journal {
   readonly #ports: JournalPorts;
   #queue: JournalEntry[] = [];
-  #client: Client | undefined;
+  #client: Backend | undefined;
+  /** The backend of a connection that broke: a flush may still be under way in it. */
+  #leftBehind: number | undefined;
   #isFlushing = false;
   #isStopped = false;
 
@@ -77,6 +82,12 @@ export class Journal {
       // Once everything of this turn has been handed over, so that it rides in one flush.
       queueMicrotask(() => void this.#flushAll());
     }
+  }
+
+  /** This node may not write any more: what is waiting is lost, and a flush under way is not waited for. */
+  abandon(): void {
+    settleAll(this.#queue.splice(0), "lost");
+    void this.#disconnect();
   }
 
   /** Writes what is left and closes the connection. */
@@ -100,11 +111,11 @@ export class Journal {
     if (!owner) return settleAll(batch, "lost");
     for (let failures = 0; ; failures += 1) {
       try {
-        if (failures > 0 && (await this.#settleWritten(batch))) return;
+        if (failures > 0 && (await this.#settleWritten(batch, owner))) return;
         return await this.#write(batch, owner);
       } catch (error) {
         if (isRefusal(error)) return this.#isolate(batch, error);
-        this.#ports.log.warn({ event: "journal.connection_failed", failures, message: (error as Error).message });
+        this.#ports.log.warn({ failures, message: (error as Error).message }, "journal.connection_failed");
         await this.#disconnect();
         const current = this.#ports.membership.identity();
         if (this.#isStopped || current?.nodeId !== owner.nodeId) return settleAll(batch, "lost");
@@ -128,25 +139,41 @@ export class Journal {
     for (const entry of batch) entry.settled(entry.birth && kept && !kept.has(entry.runId) ? "conflict" : "written");
   }
 
-  /** After a broken connection: whether the flush had been committed; settles it if so. */
-  async #settleWritten(batch: readonly JournalEntry[]): Promise<boolean> {
+  /** After a broken connection: whether the flush had been committed; settles it if so, or if this node may not write any more. */
+  async #settleWritten(batch: readonly JournalEntry[], owner: { nodeId: number; epoch: number }): Promise<boolean> {
     const client = await this.#connection();
+    await this.#endLeftBehind(client, owner.nodeId);
     const firsts = batch.map(({ runId, events }) => ({ runId, sequence: events[0]?.sequence ?? 0 }));
-    const { rows } = await client.query(
-      `select run_id::text from run_event join unnest($1::uuid[], $2::int[]) as f(id, s) on run_id = f.id and sequence = f.s`,
-      [firsts.map(({ runId }) => runId), firsts.map(({ sequence }) => sequence)],
-    );
-    if (rows.length === 0) return false;
-    const found = new Set(rows.map((row) => (row as { run_id: string }).run_id));
-    for (const entry of batch) entry.settled(found.has(entry.runId) ? "written" : "conflict");
+    const { rows } = await client.query(writtenSql, [
+      owner.nodeId,
+      owner.epoch,
+      firsts.map(({ runId }) => runId),
+      firsts.map(({ sequence }) => sequence),
+    ]);
+    const { fenced, written } = rows[0] as { fenced: number; written: string[] };
+    // Fenced, events of these runs may be those of their next owner.
+    if (fenced === 0) settleAll(batch, "lost");
+    else if (written.length === 0) return false;
+    const found = new Set(written);
+    if (fenced > 0) for (const entry of batch) entry.settled(found.has(entry.runId) ? "written" : "conflict");
     return true;
+  }
+
+  /** A backend outlives its client until it next answers: what it was told last must have ended before anyone looks. */
+  async #endLeftBehind(client: Client, nodeId: number): Promise<void> {
+    if (this.#leftBehind === undefined) return;
+    const { rows } = await client.query(endBackendSql, [this.#leftBehind, limits.leaseMs]);
+    if ((rows as { isGone: boolean }[]).some(({ isGone }) => !isGone)) throw new Error("The last flush has not ended.");
+    // A pooler between us and the database hides its backends; a flush under way holds the node's row.
+    await client.query("select from node where id = $1 for update", [nodeId]);
+    this.#leftBehind = undefined;
   }
 
   /** One entry that the database refuses must not hold up the others: halves, until it is alone. */
   async #isolate(batch: readonly JournalEntry[], error: unknown): Promise<void> {
     const [first] = batch;
     if (batch.length === 1 && first) {
-      this.#ports.log.error({ event: "journal.refused", runId: first.runId, message: (error as Error).message });
+      this.#ports.log.error({ runId: first.runId, message: (error as Error).message }, "journal.refused");
       return first.settled("refused");
     }
     const middle = Math.ceil(batch.length / 2);
@@ -156,18 +183,28 @@ export class Journal {
 
   async #connection(): Promise<Client> {
     if (this.#client) return this.#client;
-    const client = new Client({ ...clientConfig(this.#ports.address), options: flushSettings, keepAlive: true });
+    const client: Backend = new Client({
+      ...clientConfig(this.#ports.address),
+      options: flushSettings,
+      keepAlive: true,
+      connectionTimeoutMillis: limits.leaseMs,
+    });
     client.on("error", () => {
-      if (this.#client === client) this.#client = undefined;
+      if (this.#client === client) this.#leave(client);
     });
     await client.connect();
     this.#client = client;
     return client;
   }
 
+  #leave(client: Backend): void {
+    this.#client = undefined;
+    this.#leftBehind = client.processID ?? this.#leftBehind;
+  }
+
   async #disconnect(): Promise<void> {
     const client = this.#client;
-    this.#client = undefined;
+    if (client) this.#leave(client);
     // Ending a broken connection may itself wait for ever.
     await Promise.race([client?.end().catch(() => undefined), sleep(100)]);
   }
@@ -187,10 +224,13 @@ function settleAll(batch: readonly JournalEntry[], result: WriteResult): void {
   for (const entry of batch) entry.settled(result);
 }
 
-/** True for an error of the statement itself; false where the connection or the server went away (classes 08, 53, 57, 58 and no code). */
+/**
+ * True for an error of what was to be written (classes 21, 22, 23, 54). Any other passes by, or hits every entry alike: a server that went
+ * away, a replica that takes no writes yet, a missing right. Then the entries wait.
+ */
 function isRefusal(error: unknown): boolean {
   const { code } = error as { code?: unknown };
-  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && !/^(08|40|53|55|57|58)/.test(code);
+  return typeof code === "string" && /^(21|22|23|54)[0-9A-Z]{3}$/.test(code);
 }
 
 const hintBytesMax = 7_000;

@@ -37,6 +37,8 @@ export class Membership {
   /** Monotonic: before this, an overdue heartbeat may only mean that the database was away. */
   #judgeFrom = 0;
   #peers: readonly Peer[] = [];
+  /** Ids that were ours until the lease was lost: nothing is written for them any more. */
+  readonly #earlier = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
   #isTicking = false;
@@ -65,9 +67,14 @@ export class Membership {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);
+    await this.#leave();
+  }
+
+  async #leave(): Promise<void> {
     const { nodeId, epoch } = this.#self ?? {};
     this.#self = undefined;
-    if (nodeId !== undefined) await this.#client?.query(declareDeadSql, [nodeId, epoch, true, 0]).catch(() => undefined);
+    if (nodeId !== undefined)
+      await this.#client?.query(declareDeadSql, [nodeId, epoch, true, 0]).catch(() => undefined);
     await Promise.all([this.#client, this.#watcher].map((client) => client?.end().catch(() => undefined)));
   }
 
@@ -82,7 +89,7 @@ export class Membership {
     this.#self = { nodeId: id, epoch };
     this.#renewedAt = sentAt;
     this.#judgeFrom = sentAt + limits.leaseMs;
-    this.#ports.log.info({ event: "node.joined", nodeId: id });
+    this.#ports.log.info({ nodeId: id }, "node.joined");
   }
 
   async #tick(): Promise<void> {
@@ -94,7 +101,7 @@ export class Membership {
       await this.#renew();
       await this.#judge();
     } catch (error) {
-      this.#ports.log.warn({ event: "node.heartbeat_failed", message: (error as Error).message });
+      this.#ports.log.warn({ message: (error as Error).message }, "node.heartbeat_failed");
       await this.#dropClient();
     } finally {
       this.#isTicking = false;
@@ -123,19 +130,23 @@ export class Membership {
   }
 
   #lose(reason: string): void {
-    this.#ports.log.error({ event: "node.lost", nodeId: this.#self?.nodeId, reason });
+    this.#ports.log.error({ nodeId: this.#self?.nodeId, reason }, "node.lost");
     const lost = this.#self;
     this.#self = undefined;
     this.#ports.onLost();
-    // Everything of ours has been ended: give the old row up, if nobody has done so yet.
-    if (lost) void this.#client?.query(declareDeadSql, [lost.nodeId, lost.epoch, true, 0]).catch(() => undefined);
+    if (!lost) return;
+    this.#earlier.add(lost.nodeId);
+    // Give the old row up, if nobody has done so yet. What was under way has been told to end, and has until the end of the lease.
+    const values = [lost.nodeId, lost.epoch, false, limits.leaseMs];
+    void this.#client?.query(declareDeadSql, values).catch(() => undefined);
   }
 
   async #rejoin(): Promise<void> {
     await this.#dropClient();
     if (this.#isStopped) return;
     await this.#join();
-    this.#ports.onFreed();
+    if (this.#isStopped) await this.#leave();
+    else this.#ports.onFreed();
   }
 
   async #judge(): Promise<void> {
@@ -143,16 +154,20 @@ export class Membership {
     const { rows } = await this.#client.query(peersSql, [this.#self.nodeId, limits.leaseMs]);
     this.#peers = rows as Peer[];
     for (const peer of this.#peers) {
-      const isGone = this.#ports.isAlone || isEarlierSelf(peer) || isProvablyGone(peer);
-      if (isGone || (peer.isOverdue && performance.now() > this.#judgeFrom)) await this.#declareDead(peer, isGone);
+      const isEarlierSelf = this.#earlier.has(peer.id);
+      // What an earlier self was at has been told to end, and may need a moment.
+      const isGone = !isEarlierSelf && (this.#ports.isAlone || isProvablyGone(peer));
+      if (isGone || isEarlierSelf || (peer.isOverdue && performance.now() > this.#judgeFrom))
+        await this.#declareDead(peer, isGone);
     }
     void this.#watchNext();
   }
 
   async #declareDead(peer: Peer, isGone: boolean): Promise<void> {
-    const { rowCount } = (await this.#client?.query(declareDeadSql, [peer.id, peer.epoch, isGone, limits.leaseMs])) ?? {};
+    const { rowCount } =
+      (await this.#client?.query(declareDeadSql, [peer.id, peer.epoch, isGone, limits.leaseMs])) ?? {};
     this.#peers = this.#peers.filter(({ id }) => id !== peer.id);
-    this.#ports.log.warn({ event: "node.declared_dead", nodeId: peer.id, isGone, runs: rowCount ?? 0 });
+    this.#ports.log.warn({ nodeId: peer.id, isGone, runs: rowCount ?? 0 }, "node.declared_dead");
     this.#ports.onFreed();
   }
 
@@ -162,7 +177,8 @@ export class Membership {
     try {
       this.#watcher = await this.#connect("riposte-watch");
       await this.#watcher.query(`set lock_timeout = ${2 * limits.heartbeatMs}`);
-      for (let next = this.#next(); next && !this.#isStopped; next = this.#next()) await this.#watch(this.#watcher, next);
+      for (let next = this.#next(); next && !this.#isStopped; next = this.#next())
+        await this.#watch(this.#watcher, next);
     } catch {
       // The database went away: the next heartbeat watches again.
     } finally {
@@ -193,7 +209,14 @@ export class Membership {
   }
 
   async #connect(name: string): Promise<Client> {
-    const client = new Client({ ...clientConfig(this.#ports.address), application_name: name, keepAlive: true });
+    const client = new Client({
+      ...clientConfig(this.#ports.address),
+      application_name: name,
+      keepAlive: true,
+      // A cable that was cut says nothing: what is not answered within a lease is taken for an error.
+      connectionTimeoutMillis: limits.leaseMs,
+      query_timeout: limits.leaseMs,
+    });
     client.on("error", () => {
       if (this.#client === client) this.#client = undefined;
     });
@@ -210,12 +233,6 @@ export class Membership {
 
 /** SQLSTATE of a lock_timeout. */
 const lockNotAvailable = "55P03";
-
-/** A row of this very process from before it lost its lease: everything of that time has been ended. */
-function isEarlierSelf(peer: Peer): boolean {
-  const own = ownIdentity();
-  return peer.host === own.host && peer.pid === own.pid && peer.processStart === own.processStart;
-}
 
 async function postmasterStart(client: Client): Promise<string> {
   const { rows } = await client.query("select pg_postmaster_start_time()::text as started");

@@ -2,7 +2,7 @@ import type { ActionCatalogue, ResolvedAction } from "../actions/action-catalogu
 import { mapOutput } from "../actions/map-output.ts";
 import { neededSecrets, type Prepared, prepareInvocation } from "../actions/prepare-invocation.ts";
 import { DomainFailure } from "../core/failures.ts";
-import { type Json, type JsonObject, storableJson } from "../core/json.ts";
+import { type Json, type JsonObject, storableJson, storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { Attempt, Outcome } from "../executors/executor.ts";
@@ -15,11 +15,14 @@ import type { StepStatusFact } from "./events.ts";
 import type { RunState } from "./fold.ts";
 import type { RunInfo } from "./new-run.ts";
 import { runScope } from "./run-scope.ts";
+import { storableError, storableOutcome } from "./storable-outcome.ts";
 
 /** What a step needs of the world. Answers without a promise keep a step's outcome and the next step's start in one flush. */
 export interface StepPorts {
   readonly actions: Pick<ActionCatalogue, "resolve" | "files">;
-  readonly variables: (tenantId: string) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  readonly variables: (
+    tenantId: string,
+  ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
   readonly readSecrets: (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   readonly execute: (attempt: Attempt) => Promise<Outcome>;
   readonly log: Log;
@@ -49,28 +52,46 @@ export interface StepStart {
 export function prepareStep(ports: StepPorts, start: StepStart): PreparedStep | Promise<PreparedStep> {
   const step = start.run.plan.steps.get(start.stepId);
   if (!step) throw new Error(`The plan has no step ${start.stepId}.`);
-  const env = ports.variables(start.run.tenantId);
   if (step.type === "CONDITION") {
+    const env = ports.variables(start.run.tenantId);
     return env instanceof Promise
       ? env.then((known) => prepareCondition(step, start, known))
       : prepareCondition(step, start, env);
   }
   const action = resolveAction(ports, start, step);
   const secrets = action instanceof Promise ? undefined : storedSecrets(ports, start, { step, action });
+  const env = ports.variables(start.run.tenantId);
   if (env instanceof Promise || action instanceof Promise || secrets instanceof Promise || secrets === undefined) {
-    return prepareActionLater(ports, start, step);
+    return prepareActionLater(ports, start, { step, env, action, secrets });
   }
   return prepareSafely(ports, start, { step, env, action, secrets });
 }
 
-async function prepareActionLater(ports: StepPorts, start: StepStart, step: PlanActionStep): Promise<PreparedStep> {
-  const [env, action] = await Promise.all([ports.variables(start.run.tenantId), resolveAction(ports, start, step)]);
-  const secrets = await storedSecrets(ports, start, { step, action });
+/** What was asked for already, answered or not; secrets are asked for once the action is known. */
+interface AskedInputs {
+  readonly step: PlanActionStep;
+  readonly env: ReturnType<StepPorts["variables"]>;
+  readonly action: ReturnType<typeof resolveAction>;
+  readonly secrets: ReturnType<typeof storedSecrets> | undefined;
+}
+
+// Every promise is awaited here, so that none can fail unheard.
+async function prepareActionLater(ports: StepPorts, start: StepStart, asked: AskedInputs): Promise<PreparedStep> {
+  const { step } = asked;
+  const [env, action, known] = await Promise.all([asked.env, asked.action, asked.secrets]);
+  const secrets = known ?? (await storedSecrets(ports, start, { step, action }));
   return prepareSafely(ports, start, { step, env, action, secrets });
 }
 
-function prepareCondition(step: PlanConditionStep, start: StepStart, env: Readonly<Record<string, string>>): PreparedStep {
-  const { value, warnings } = evaluateExpression(parseExpression(step.expression), runScope(start.run, start.state, env));
+function prepareCondition(
+  step: PlanConditionStep,
+  start: StepStart,
+  env: Readonly<Record<string, string>>,
+): PreparedStep {
+  const { value, warnings } = evaluateExpression(
+    parseExpression(step.expression),
+    runScope(start.run, start.state, env),
+  );
   return { fact: { ...about(start), status: "SUCCEEDED", output: { result: value }, ...listed(warnings) } };
 }
 
@@ -115,15 +136,30 @@ interface ActionInputs {
   readonly secrets: ReadonlyMap<string, string>;
 }
 
-// Inputs that can't be worked out (a rendered text that is too large, say) are the step's failure.
+// Inputs that can't be worked out (a rendered text that is too large, say) are the step's failure; so is a bug of ours, since trying
+// again would not help.
 function prepareSafely(ports: StepPorts, start: StepStart, { action, ...inputs }: ActionInputs): PreparedStep {
   try {
     if (!("code" in action)) return prepareAction(ports, start, { ...inputs, action });
     return { fact: { ...about(start), status: "FAILED", error: { ...action }, isFinal: true } };
   } catch (error) {
-    const { code, message } = refusalOf(error);
-    return { fact: { ...about(start), status: "FAILED", error: { code, message }, isFinal: true } };
+    const refusal =
+      error instanceof DomainFailure
+        ? { code: error.code, message: error.message }
+        : unprepared(ports, start, { ...inputs, error });
+    return { fact: { ...about(start), status: "FAILED", error: storableError(refusal), isFinal: true } };
   }
+}
+
+function unprepared(
+  ports: StepPorts,
+  { run, stepId }: StepStart,
+  { secrets, error }: { secrets: ReadonlyMap<string, string>; error: unknown },
+): Refusal {
+  const mask = createMask([...secrets.values(), ...Object.values(run.givenSecrets)]);
+  const reason = mask.text(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  ports.log.error({ runId: run.id, step: stepId, reason }, "step.unprepared");
+  return { code: "internal_error", message: "Its inputs could not be worked out; the server's log says why." };
 }
 
 function prepareAction(
@@ -151,7 +187,9 @@ function prepareAction(
     case "skipped":
       return { fact: { ...common, status: "SKIPPED" } };
     case "refused":
-      return { fact: { ...common, status: "FAILED", error: violationError(prepared.issues), isFinal: true } };
+      return {
+        fact: { ...common, status: "FAILED", error: storableError(violationError(prepared.issues)), isFinal: true },
+      };
     case "ready":
       return readyStep(ports, { start, step, action, prepared }, common);
     default:
@@ -188,11 +226,17 @@ function readyStep(ports: StepPorts, ready: Ready, common: Omit<StepStatusFact, 
   };
 }
 
-async function perform(ports: StepPorts, { start, step, action, prepared }: Ready, conversation: Conversation): Promise<Outcome> {
+async function perform(
+  ports: StepPorts,
+  { start, step, action, prepared }: Ready,
+  conversation: Conversation,
+): Promise<Outcome> {
   const secrets = [...new Set([...prepared.secrets, ...Object.values(start.run.givenSecrets)])];
   try {
     const call =
-      prepared.call.type === "local" ? { ...prepared.call, files: await ports.actions.files(action.versionId) } : prepared.call;
+      prepared.call.type === "local"
+        ? { ...prepared.call, files: await readFiles(ports, action, conversation.signal) }
+        : prepared.call;
     const outcome = await ports.execute({
       call,
       idempotencyKey: `${start.run.id}:${start.stepId}`,
@@ -200,25 +244,31 @@ async function perform(ports: StepPorts, { start, step, action, prepared }: Read
       secrets,
       ...conversation,
     });
-    return bounded(outcome.status === "SUCCEEDED" ? { ...outcome, output: mapOutput(action.definition, outcome.output) } : outcome);
+    return storableOutcome(
+      outcome.status === "SUCCEEDED" ? { ...outcome, output: mapOutput(action.definition, outcome.output) } : outcome,
+    );
   } catch (error) {
     // A bug of ours, or a database that was away: what happened is for our log, not for the run's readers.
     const reason = createMask(secrets).text(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    ports.log.error({ event: "step.broke", runId: start.run.id, step: start.stepId, reason });
-    return { status: "FAILED", error: { code: "internal_error", message: "The executor broke; the server's log says why." } };
+    ports.log.error({ runId: start.run.id, step: start.stepId, reason }, "step.broke");
+    return {
+      status: "FAILED",
+      error: { code: "internal_error", message: "The executor broke; the server's log says why." },
+    };
   }
 }
 
-/** The outcome with an output that can be stored. */
-function bounded(outcome: Outcome): Outcome {
-  if (!("output" in outcome) || outcome.output === undefined) return outcome;
-  const text = JSON.stringify(outcome.output);
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= limits.outputBytesMax) return { ...outcome, output: storableJson(outcome.output, text) };
-  const message = `The result is ${bytes} bytes; at most ${limits.outputBytesMax} are kept. Return less, or a reference to it.`;
-  return outcome.status === "SUCCEEDED"
-    ? { status: "FAILED", error: { code: "output_too_large", message } }
-    : { status: "FAILED", error: outcome.error };
+// A database that is away is not the step's fault: it waits, as long as the run is ours.
+async function readFiles(ports: StepPorts, { versionId }: ResolvedAction, signal: AbortSignal) {
+  for (;;) {
+    try {
+      return await ports.actions.files(versionId);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      ports.log.warn({ versionId, message: String(error) }, "step.files_unavailable");
+      await new Promise((resolve) => setTimeout(resolve, limits.prepareRetryMs));
+    }
+  }
 }
 
 function violationError(issues: readonly { readonly path: string; readonly message: string }[]) {
@@ -233,5 +283,5 @@ function about({ stepId, attempt }: StepStart) {
 }
 
 function listed(warnings: readonly string[]): { warnings?: readonly Json[] & readonly string[] } {
-  return warnings.length === 0 ? {} : { warnings };
+  return warnings.length === 0 ? {} : { warnings: warnings.map(storableText) };
 }

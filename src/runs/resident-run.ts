@@ -1,5 +1,4 @@
 import { storableText } from "../core/json.ts";
-import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { Attempt, Outcome } from "../executors/executor.ts";
 import { type Fact, type RunEvent, toRow } from "./events.ts";
@@ -11,6 +10,7 @@ import type { Journal, WriteResult } from "./journal.ts";
 import { LogBudget } from "./log-budget.ts";
 import type { NewRun, RunInfo } from "./new-run.ts";
 import { type PreparedStep, prepareStep, type StepPorts } from "./perform-step.ts";
+import { prepareAgain } from "./prepare-again.ts";
 import { activeSteps, beginning, type Command, transition, type Walk, wake } from "./transition.ts";
 
 export interface ResidentPorts {
@@ -53,7 +53,9 @@ export class ResidentRun {
   #walk: Walk;
   #birth: NewRun | undefined;
   /** What came while the birth was not durable yet: nothing else of the run may ride in that flush. */
-  #held: Item[] | undefined;
+  #held: { readonly items: Item[]; readonly signals: string[] } | undefined;
+  /** Executors that were called and have not ended. */
+  #atWork = 0;
   #isOpen = true;
   /** The node is stopping: what is ready stays so, to be started by the next owner. */
   #isResting = false;
@@ -93,7 +95,11 @@ export class ResidentRun {
 
   /** Ends the run for a reason that is not its own. */
   fail(code: string, message: string): void {
-    this.#advance([{ type: "FINISH_RUN", status: "FAILED", error: { code, message } }]);
+    const error = { code, message };
+    const steps = activeSteps(this.#walk).map(({ stepId, attempt }): Item => {
+      return { type: "STEP_STATUS", stepId, attempt, status: "FAILED", error, isFinal: true };
+    });
+    this.#advance([{ type: "FINISH_RUN", status: "FAILED", error }, ...steps]);
   }
 
   /** Ends every executor of it, without a word to the journal: the run goes on from its last durable point elsewhere, or later. */
@@ -106,7 +112,8 @@ export class ResidentRun {
   /** Starts nothing more, and resolves when no executor of it is at work and what they did is handed over. */
   async rest(): Promise<void> {
     this.#isResting = true;
-    while (this.#underWay.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const isUnderWay = () => activeSteps(this.#walk).some(({ status }) => status === "RUNNING");
+    while (this.#atWork > 0 || (this.#isOpen && isUnderWay())) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   #hear(signals: readonly Signal[]): { facts: readonly Fact[]; ids: readonly string[] } {
@@ -118,7 +125,8 @@ export class ResidentRun {
   #advance(items: Item[], { signals = [], onSettled }: Partial<Pick<Entry, "signals" | "onSettled">> = {}): void {
     if (!this.#isOpen) return;
     if (this.#held) {
-      this.#held.push(...items);
+      this.#held.items.push(...items);
+      this.#held.signals.push(...signals);
       return;
     }
     const entry: Entry = { events: [], effects: [], signals, onSettled };
@@ -133,16 +141,19 @@ export class ResidentRun {
   #take(item: Item, items: Item[], entry: Entry): void {
     switch (item.type) {
       case "START_STEP":
-        return this.#start(item, items);
+        this.#start(item, items);
+        return;
       case "PREPARED":
-        return this.#begin(item, items, entry);
+        this.#begin(item, items, entry);
+        return;
       case "RETRY_STEP": {
         const { stepId, attempt, delayMs } = item;
         items.push({ type: "STEP_STATUS", stepId, attempt, status: "WAITING", retryAt: Date.now() + delayMs });
         return;
       }
       case "CANCEL_STEP":
-        return this.#cancel(item.stepId, items);
+        this.#cancel(item.stepId, items);
+        return;
       case "RETRY_RUN":
         items.push({ type: "RUN_STATUS", status: "RUNNING", runAttempt: item.runAttempt });
         return;
@@ -165,33 +176,14 @@ export class ResidentRun {
     if (this.#isResting || this.#walk.ready.get(stepId) !== attempt || this.#underWay.has(stepId)) return;
     const controller = new AbortController();
     this.#underWay.set(stepId, controller);
-    const step = this.#prepare({ stepId, attempt });
+    const step = prepareAgain({
+      ask: () => prepareStep(this.#ports.steps, { run: this.info, state: this.#walk.run, stepId, attempt }),
+      isWanted: () => this.#isOpen,
+      onFailed: (reason) =>
+        this.#ports.log.error({ runId: this.info.id, reason: String(reason) }, "step.prepare_failed"),
+    });
     if (!(step instanceof Promise)) items.push({ type: "PREPARED", step, controller });
-    else void step.then((later) => this.#advance([{ type: "PREPARED", step: later, controller }]));
-  }
-
-  #prepare(step: { stepId: string; attempt: number }): PreparedStep | Promise<PreparedStep> {
-    const ask = () => prepareStep(this.#ports.steps, { run: this.info, state: this.#walk.run, ...step });
-    try {
-      const prepared = ask();
-      return prepared instanceof Promise ? prepared.catch((error) => this.#prepareAgain(ask, error)) : prepared;
-    } catch (error) {
-      return this.#prepareAgain(ask, error);
-    }
-  }
-
-  // Only the database can fail here: the step waits for it, as long as the run is ours.
-  async #prepareAgain(ask: () => PreparedStep | Promise<PreparedStep>, error: unknown): Promise<PreparedStep> {
-    for (let reason = error; ; ) {
-      this.#ports.log.error({ event: "step.prepare_failed", runId: this.info.id, reason: String(reason) });
-      await new Promise((resolve) => setTimeout(resolve, limits.prepareRetryMs));
-      try {
-        return await ask();
-      } catch (next) {
-        reason = next;
-        if (!this.#isOpen) throw next;
-      }
-    }
+    else void step.then((later) => later && this.#advance([{ type: "PREPARED", step: later, controller }]));
   }
 
   #begin({ step, controller }: Prepared, items: Item[], entry: Entry): void {
@@ -205,9 +197,13 @@ export class ResidentRun {
 
   #cancel(stepId: string, items: Item[]): void {
     const controller = this.#underWay.get(stepId);
-    if (controller) return controller.abort();
-    const attempt = this.#walk.run.steps.get(stepId)?.attempt ?? 1;
-    items.push({ type: "STEP_STATUS", stepId, attempt, status: "CANCELLED" });
+    if (controller) {
+      controller.abort();
+      return;
+    }
+    // Nothing of it may be left by now: a step that its node's death interrupted has its outcome already.
+    const step = activeSteps(this.#walk).find((active) => active.stepId === stepId);
+    if (step) items.push({ type: "STEP_STATUS", stepId, attempt: step.attempt, status: "CANCELLED" });
   }
 
   async #perform({ fact, begin }: PreparedStep, controller: AbortController): Promise<void> {
@@ -215,7 +211,9 @@ export class ResidentRun {
     const giveBack = await this.#ports.slots.take(this.info.tenantId, controller.signal);
     let outcome: Outcome = { status: "CANCELLED" };
     if (giveBack && begin) {
+      this.#atWork += 1;
       outcome = await begin({ signal: controller.signal, onLog: this.#logger(stepId, attempt) });
+      this.#atWork -= 1;
       giveBack();
     }
     this.#underWay.delete(stepId);
@@ -237,7 +235,7 @@ export class ResidentRun {
   #handOver({ events, effects, signals, onSettled }: Entry, wakeAt: number | null): void {
     const birth = this.#birth;
     this.#birth = undefined;
-    if (birth) this.#held = [];
+    if (birth) this.#held = { items: [], signals: [] };
     const isOver = this.#walk.isFinished || wakeAt !== null;
     const needsHead = events.some(({ type }) => type === "RUN_STATUS");
     this.#ports.journal.append({
@@ -261,7 +259,7 @@ export class ResidentRun {
     this.#ports.hub.publish(this.info, events);
     for (const effect of effects) effect();
     if (isOver) this.#ports.onReleased(this, "over");
-    else if (held && held.length > 0) this.#advance(held);
+    else if (held && held.items.length > 0) this.#advance(held.items, { signals: held.signals });
   }
 
   #unwritten(result: Exclude<WriteResult, "written">): void {
@@ -273,7 +271,8 @@ export class ResidentRun {
   #arm(): void {
     clearTimeout(this.#timer);
     const due = this.#isOpen ? nextDue(this.#walk, this.info) : undefined;
-    if (due !== undefined) this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(due - Date.now(), 0), timerMsMax));
+    if (due !== undefined)
+      this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(due - Date.now(), 0), timerMsMax));
   }
 
   #fire(): void {
@@ -281,7 +280,8 @@ export class ResidentRun {
     const deadline = deadlineOf(this.#walk, this.info);
     if (deadline !== undefined && now >= deadline && !this.#walk.run.ending) {
       const message = "The run's time was over.";
-      return this.#advance([{ type: "NOTICE", code: "run_timed_out", message }]);
+      this.#advance([{ type: "NOTICE", code: "run_timed_out", message }]);
+      return;
     }
     const items: Item[] = [];
     for (const step of this.#walk.run.steps.values()) {
