@@ -21,12 +21,13 @@ export async function* streamRun(ports: RunStreamPorts, runId: string, after: nu
   const onAbort = () => inbox.wake();
   ports.signal.addEventListener("abort", onAbort);
   try {
-    let sequence = after;
+    // From the event at the cursor itself: it may have been the last.
+    let sequence = Math.max(after - 1, 0);
     while (!ports.signal.aborted) {
       const events = inbox.mustRead ? await readOn(ports, inbox, sequence) : inbox.take(sequence);
       for (const event of events) {
         sequence = event.sequence;
-        yield event;
+        if (sequence > after) yield event;
         if (event.type === "RUN_STATUS" && isTerminal(event.status)) return;
         if (ports.signal.aborted) return;
       }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { FilterQuery } from "@mikro-orm/core";
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { limits } from "../core/limits.ts";
 import { Run } from "./entities.ts";
@@ -42,12 +43,19 @@ export async function* streamRunUpdates(ports: RunUpdatesPorts, subscription: Su
   const leave = ports.hub.onTenant(subscription.tenantId, tell);
   ports.signal.addEventListener("abort", tell);
   try {
-    let seen = subscription.after === undefined ? await presentState(ports, subscription) : noneSeen(subscription.after);
+    let seen =
+      subscription.after === undefined ? await presentState(ports, subscription) : noneSeen(subscription.after);
     while (!ports.signal.aborted) {
       isNews = false;
-      const { changes, next } = await readChanges(ports, subscription, seen);
-      for (const change of changes) yield change;
-      seen = next;
+      // Asked before reading: what commits in between is read now and again, never missed.
+      const oldest = await oldestOpen(ports.em());
+      const sent = new Set<string>();
+      for await (const run of changedRuns(ports, subscription, seen.xid)) {
+        if (!seen.sent.has(nameOf(run))) yield updateOf(run, subscription.filter, oldest);
+        if (run.changedXid >= oldest) sent.add(nameOf(run));
+        if (ports.signal.aborted) return;
+      }
+      seen = { xid: oldest, sent };
       const timer = setTimeout(tell, limits.streamPollMs);
       if (!isNews) await new Promise<void>((resolve) => (wakeUp = resolve));
       clearTimeout(timer);
@@ -76,24 +84,32 @@ async function presentState(ports: RunUpdatesPorts, { tenantId }: Subscription):
   return { xid, sent: new Set(present.map(nameOf)) };
 }
 
-async function readChanges(ports: RunUpdatesPorts, { tenantId, filter }: Subscription, seen: Seen) {
-  const em = ports.em();
-  // Asked before reading: what commits in between is read now and again, never missed.
-  const oldest = await oldestOpen(em);
-  const changed = await em.find(
-    Run,
-    { $and: [whereOf(tenantId, unchanging(filter)), { changedXid: { $gte: seen.xid } }] },
-    { orderBy: { changedXid: "asc", id: "asc" }, limit: limits.streamPageMax, disableIdentityMap: true },
-  );
-  const isWhole = changed.length < limits.streamPageMax;
-  const last = changed.at(-1)?.changedXid ?? oldest;
-  // A full page ends within a transaction: the next read begins with that transaction again.
-  const xid = isWhole ? oldest : Math.min(last, oldest);
-  const changes = changed
-    .filter((run) => !seen.sent.has(nameOf(run)))
-    .map((run): RunUpdate => ({ run, matches: matches(filter.status, run), xid: Math.min(run.changedXid, oldest) }));
-  const sent = new Set(changed.filter((run) => run.changedXid >= xid).map(nameOf));
-  return { changes, next: { xid, sent } };
+/** Runs whose head was changed by this transaction or a later one, oldest change first: page by page, since one flush changes thousands. */
+async function* changedRuns(
+  ports: RunUpdatesPorts,
+  { tenantId, filter }: Subscription,
+  from: number,
+): AsyncGenerator<Run> {
+  const where = whereOf(tenantId, unchanging(filter));
+  for (let past: Run | undefined; ; ) {
+    const rest: FilterQuery<Run> = past
+      ? { $or: [{ changedXid: { $gt: past.changedXid } }, { changedXid: past.changedXid, id: { $gt: past.id } }] }
+      : { changedXid: { $gte: from } };
+    const page = await ports
+      .em()
+      .find(
+        Run,
+        { $and: [where, rest] },
+        { orderBy: { changedXid: "asc", id: "asc" }, limit: limits.streamPageMax, disableIdentityMap: true },
+      );
+    yield* page;
+    past = page.at(-1);
+    if (!past || page.length < limits.streamPageMax) return;
+  }
+}
+
+function updateOf(run: Run, { status }: RunFilter, oldest: number): RunUpdate {
+  return { run, matches: matches(status, run), xid: Math.min(run.changedXid, oldest) };
 }
 
 function matches(status: readonly RunStatus[] | undefined, run: Run): boolean {
