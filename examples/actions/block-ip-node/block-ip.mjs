@@ -6,7 +6,8 @@ const { ip_address: ip, duration_hours: hours, firewall_url: firewall, fw_api_ke
 try {
   process.stdout.write(JSON.stringify(await blockIp()));
 } catch (error) {
-  const { code = "firewall_unreachable", message } = error;
+  const code = error.httpStatus ?? "firewall_unreachable";
+  const message = error.cause?.message ?? error.message;
   console.error(`Failed: ${message}`);
   process.stdout.write(JSON.stringify({ status: "error", error: { code, message } }));
   process.exitCode = 1;
@@ -37,5 +38,5 @@ async function ask(path, { headers, ...request } = {}) {
     signal: AbortSignal.timeout(10_000),
   });
   if (response.ok) return response.json();
-  throw Object.assign(new Error(`The firewall answered ${response.status}.`), { code: String(response.status) });
+  throw Object.assign(new Error(`The firewall answered ${response.status}.`), { httpStatus: String(response.status) });
 }
