@@ -1,15 +1,16 @@
 import path from "node:path";
+import { actionDefinitionSchema } from "./actions/definition-schema.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
 import type { Log } from "./core/log.ts";
-import { type Listener, listen } from "./database/listen.ts";
 import { migrate } from "./database/migrate.ts";
-import { type DatabaseAddress, type Orm, openOrm } from "./database/orm.ts";
+import { type Orm, openOrm } from "./database/orm.ts";
 import { entities } from "./entities.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
 import { createReadiness } from "./readiness.ts";
+import { startRunEngine } from "./run-engine.ts";
 import { schema } from "./schema.ts";
 import { openKeyRing } from "./secrets/key-ring.ts";
 import { createSealer } from "./secrets/seal.ts";
@@ -45,7 +46,7 @@ export async function startApp(config: Config, basis: AppBasis): Promise<App> {
   try {
     return await compose(config, basis, closers);
   } catch (error) {
-    await closeAll(closers);
+    await closeAll(closers, basis.log);
     throw error;
   }
 }
@@ -65,44 +66,47 @@ async function compose(config: Config, { log, database }: AppBasis, closers: Clo
   const keyRing = await openKeyRing({ secretsKey: config.SECRETS_KEY, dataDirectory: path.resolve(config.DATA_DIR) });
   const sealer = createSealer(keyRing);
 
-  const listener = await listenForChanges({ address, log });
-  closers.push(() => listener.stop());
+  const { stop, ...services } = await startRunEngine({
+    config,
+    log,
+    clock,
+    orm,
+    address,
+    sealer,
+    isAlone: database.isEmbedded,
+  });
+  closers.push(stop);
 
   const edge = await openEdge({
-    ...createContexts({ orm, authenticator, services: { clock, authenticator, sealer } }),
+    ...createContexts({ orm, authenticator, services: { clock, authenticator, sealer, ...services } }),
     host: config.HOST,
     port: config.PORT,
     allowedOrigins: config.ALLOWED_ORIGINS,
     introspection: config.INTROSPECTION,
     schema,
     log,
-    documents: {},
-    readiness: createReadiness({ orm, engine: { isReady: () => true } }),
+    documents: {
+      "/api/actions/schema": { contentType: "application/schema+json", body: JSON.stringify(actionDefinitionSchema) },
+    },
+    readiness: createReadiness({ orm, engine: services.engine }),
   });
-  closers.push(() => edge.close());
+  // Last opened, but its streams go on until the engine has told them how their runs stand.
+  closers.splice(closers.indexOf(stop), 0, () => edge.close());
   closers.push(() => edge.refuseNewWork());
   let stopping: Promise<void> | undefined;
   return {
     url: urlOf(config.HOST, edge),
     adminToken: first.generatedToken,
     orm,
-    stop: () => (stopping ??= closeAll(closers)),
+    stop: () => (stopping ??= closeAll(closers, log)),
   };
 }
 
-function listenForChanges({ address, log }: { address: DatabaseAddress; log: Log }): Promise<Listener> {
-  return listen({
-    address,
-    log,
-    channels: ["riposte_catalogue"],
-    onNotify: () => undefined,
-    onReconnect: () => undefined,
-  });
-}
-
 /** The last opened is closed first; one that fails to close does not keep the others open. */
-async function closeAll(closers: Closers): Promise<void> {
-  for (const close of closers.splice(0).reverse()) await close().catch(() => undefined);
+async function closeAll(closers: Closers, log: Log): Promise<void> {
+  for (const close of closers.splice(0).reverse()) {
+    await close().catch((error: unknown) => log.warn({ error: String(error) }, "stop.failed"));
+  }
 }
 
 function urlOf(host: string, { port }: Edge): string {

@@ -93,6 +93,8 @@ function costOf(args: Record<string, unknown>, type: GraphQLOutputType): { field
     const asked = args["first"] ?? args["last"];
     return { field: 1, multiplier: typeof asked === "number" && asked > 0 ? asked : limits.pageSizeDefault };
   }
+  const { ids } = args;
+  if (Array.isArray(ids)) return { field: 1, multiplier: ids.length };
   const isPlainList = isListType(getNullableType(type)) && !name.endsWith("Edge");
   return { field: 1, multiplier: isPlainList ? listMultiplier : 1 };
 }

@@ -117,6 +117,8 @@ function wait(ms: number): Promise<void> {
 
 async function handle(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.setHeader("x-content-type-options", "nosniff");
+  // Answers are one caller's; the page and the event streams say otherwise for themselves.
+  response.setHeader("cache-control", "no-store");
   response.on("error", (error) => parts.options.log.debug({ error: error.message }, "edge.answer_lost"));
   request.on("error", (error) => parts.options.log.debug({ error: error.message }, "edge.request_lost"));
   const path = (request.url ?? "").split("?")[0] ?? "";

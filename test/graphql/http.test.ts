@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { limits } from "../../src/core/limits.ts";
 import { openToyEdge, type ToyEdge } from "./toy-edge.ts";
@@ -127,6 +128,26 @@ describe("a body over the bound", () => {
   test("is refused compressed, so that it cannot grow later", async () => {
     const headers = { "content-type": "application/json", "content-encoding": "gzip" };
     expect((await send({ headers, body: "x" })).status).toBe(415);
+  });
+});
+
+describe("a client that goes away", () => {
+  test("in the middle of its body is no error of the server", async () => {
+    edge.toy.logged.length = 0;
+    const socket = connect(edge.port, "127.0.0.1");
+    socket.write("POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{");
+    await once(socket, "connect");
+    await delay(50);
+    socket.destroy();
+    await expect.poll(() => edge.toy.logged.join()).toContain("edge.client_gone");
+    expect(edge.toy.logged.join()).not.toContain("edge.internal_error");
+  });
+});
+
+describe("an answer", () => {
+  test("is kept by no cache", async () => {
+    const response = await fetch(`${edge.url}?query=${encodeURIComponent("{ hello }")}`);
+    expect(response.headers.get("cache-control")).toBe("no-store");
   });
 });
 
