@@ -4,243 +4,368 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
-export type ActionType =
-  | 'REMEDIATION'
-  | 'ENRICHMENT'
-  | 'NOTIFICATION'
-  | 'INVESTIGATION'
-  | 'CONTAINMENT';
+/** Which actions: those that everything given is true of. */
+export type ActionFilter = {
+  /** Whether it may run in production. */
+  enabled?: boolean | null | undefined;
+  /** How the active version runs. */
+  executor?: ExecutorType | null | undefined;
+  /** Found in the name or the description, whatever the case. */
+  search?: string | null | undefined;
+  /** All of these labels. */
+  tags?: Array<string> | null | undefined;
+  /** The category. */
+  type?: ActionType | null | undefined;
+};
 
+/** Category of an action. */
+export type ActionType =
+  | 'CONTAINMENT'
+  | 'ENRICHMENT'
+  | 'INVESTIGATION'
+  | 'NOTIFICATION'
+  | 'REMEDIATION';
+
+/** REGISTERED: references resolve to it. HELD_BACK by a roll-back: only its full number does. WITHDRAWN: nothing does. */
 export type ActionVersionStatus =
-  | 'REGISTERED'
   | 'HELD_BACK'
+  | 'REGISTERED'
   | 'WITHDRAWN';
 
+/** What kind of caller did something. */
+export type ActorKind =
+  /** An on-premises agent. */
+  | 'AGENT'
+  /** A person, by a JWT. */
+  | 'MEMBER'
+  /** The product itself: a schedule, an event, a chain. */
+  | 'SYSTEM'
+  /** An API token. */
+  | 'TOKEN';
+
+/** Where a request for approval stands. */
+export type ApprovalStatus =
+  | 'APPROVED'
+  | 'CLOSED'
+  | 'EXPIRED'
+  | 'PENDING'
+  | 'REJECTED';
+
+/** Which run to stop. */
+export type CancelRunInput = {
+  /** The run's opaque id. */
+  id: string;
+  /** Why, for whoever reads the run. */
+  reason?: string | null | undefined;
+};
+
+/** A token of the caller's tenant. */
+export type CreateApiTokenInput = {
+  /** When it ends by itself, in the future; without it never. */
+  expiresAt?: string | null | undefined;
+  /** What people know it by; no valid token of the tenant has it. */
+  name: string;
+  /** viewer, operator, author or admin, which give permissions; or free names such as security_lead, which only count for approvals. None may give what the caller may not do. */
+  roles: Array<string>;
+};
+
+/** A new tenant. */
+export type CreateTenantInput = {
+  /** What people know it by; no other tenant has it. */
+  name: string;
+};
+
+/** Which secret to delete. */
+export type DeleteSecretInput = {
+  /** Its name. */
+  name: string;
+};
+
+/** Which variable to delete. */
+export type DeleteVariableInput = {
+  /** Its name. */
+  name: string;
+};
+
+/** Which outcome of a step takes this edge. */
+export type EdgeKind =
+  /** From a parallel step to a branch of it. */
+  | 'BRANCH'
+  /** It failed or timed out, after its retries. */
+  | 'FAILURE'
+  /** The expression is false or unknown. */
+  | 'FALSE'
+  /** From a branch back to its parallel step. */
+  | 'JOIN'
+  /** It succeeded, was simulated or was skipped. */
+  | 'SUCCESS'
+  /** Nobody decided in time. */
+  | 'TIMEOUT'
+  /** The expression is true. */
+  | 'TRUE';
+
+/** Which action to execute by itself, and with what. */
+export type ExecuteActionInput = {
+  /** `{finding, asset, …}` for its mappings and conditions. */
+  context?: unknown;
+  /** The same key with the same input answers the first run instead of starting another. */
+  idempotencyKey?: string | null | undefined;
+  /** Its arguments by name, as JSON: nothing is coerced. Secrets are kept encrypted until the run has ended. */
+  parameters?: unknown;
+  /** The action, or a version of it. */
+  ref: string;
+  /** Touch nothing outside. Not built yet: answers the failure `not_yet`. */
+  sandbox?: boolean | null | undefined;
+};
+
+/** Which playbook to execute, and for what. */
+export type ExecutePlaybookInput = {
+  /** `{finding, asset, …}`: what its templates and conditions read. */
+  context?: unknown;
+  /** Answer every executor by a simulation. Not built yet: answers the failure `not_yet`. */
+  dryRun?: boolean | null | undefined;
+  /** The same key with the same input answers the first run instead of starting another. */
+  idempotencyKey?: string | null | undefined;
+  /** The playbook's key. */
+  key: string;
+  /** MAJOR.MINOR.PATCH; the active version when left out. */
+  version?: string | null | undefined;
+};
+
+/** How an action runs: a script of its package, an HTTP request, or an agent on premises. */
 export type ExecutorType =
   | 'LOCAL'
-  | 'REMOTE'
-  | 'OPSERVANT';
+  | 'OPSERVANT'
+  | 'REMOTE';
 
+/** How a file's content is written. */
+export type FileEncoding =
+  | 'BASE64'
+  | 'UTF8';
+
+/** Where a log line comes from: what a script wrote, or what the product says about it. */
+export type LogStream =
+  | 'STDERR'
+  | 'STDOUT'
+  | 'SYSTEM';
+
+/** A file of an action's package. */
+export type PackageFileInput = {
+  /** The content, in its encoding. */
+  content: string;
+  /** How the content is written. */
+  encoding?: FileEncoding | null | undefined;
+  /** Whether it may be run as a program of its own. */
+  executable?: boolean | null | undefined;
+  /** Relative, with /; it stays inside the package. */
+  path: string;
+};
+
+/** Type of a parameter's value; nothing is coerced. */
 export type ParameterType =
-  | 'STRING'
-  | 'INTEGER'
   | 'BOOLEAN'
   | 'ENUM'
-  | 'SECRET';
+  | 'INTEGER'
+  | 'SECRET'
+  | 'STRING';
 
+/** Which playbooks: those that everything given is true of. */
+export type PlaybookFilter = {
+  /** Whether it can be executed. */
+  enabled?: boolean | null | undefined;
+  /** The trigger's event, such as finding.new. */
+  event?: string | null | undefined;
+  /** Found in the key, the name or the description, whatever the case. */
+  search?: string | null | undefined;
+  /** All of these labels. */
+  tags?: Array<string> | null | undefined;
+};
+
+/** How a source was written. */
+export type PlaybookFormat =
+  | 'JSON'
+  | 'YAML';
+
+/** A secret to put; it takes the place of the one of that name. */
+export type PutSecretInput = {
+  /** 1 to 128 of A-Z, a-z, 0-9, _, . and -. */
+  name: string;
+  /** The value, kept exactly as it is. It never comes back. */
+  value: string;
+};
+
+/** A variable to put; it takes the place of the one of that name. */
+export type PutVariableInput = {
+  /** 1 to 128 of A-Z, a-z, 0-9, _, . and -. */
+  name: string;
+  /** The value. Nothing secret. */
+  value: string;
+};
+
+/** A new action with its first version. */
+export type RegisterActionInput = {
+  /** The definition, as actionDefinitionSchema has it. */
+  definition: unknown;
+  /** The files of its package, for a local or opservant executor. */
+  files?: Array<PackageFileInput> | null | undefined;
+};
+
+/** A further version of the action that its definition names. */
+export type RegisterActionVersionInput = {
+  /** The definition, as actionDefinitionSchema has it. */
+  definition: unknown;
+  /** The files of its package, for a local or opservant executor. */
+  files?: Array<PackageFileInput> | null | undefined;
+};
+
+/** What to register. */
+export type RegisterPlaybookInput = {
+  /** The document in YAML 1.2 or JSON, at most 1 MiB. */
+  source: string;
+};
+
+/** Which run to take up again. */
+export type RerunFromFailureInput = {
+  /** The failed run's opaque id. */
+  id: string;
+  /** The same key answers the first rerun instead of starting another. */
+  idempotencyKey?: string | null | undefined;
+};
+
+/** Which token to end. */
+export type RevokeApiTokenInput = {
+  /** The token's id; the caller's own may be named too. */
+  id: string;
+};
+
+/** Which version of an action to go back to. */
+export type RollbackActionInput = {
+  /** Why, for those who look later. */
+  reason?: string | null | undefined;
+  /** The action, without a version. */
+  ref: string;
+  /** MAJOR.MINOR.PATCH, of a version that was not withdrawn. */
+  version: string;
+};
+
+/** Which version to make active. */
+export type RollbackPlaybookInput = {
+  /** The playbook's key. */
+  key: string;
+  /** Why, for those who read it later. */
+  reason?: string | null | undefined;
+  /** MAJOR.MINOR.PATCH of a registered version, lower or higher. */
+  version: string;
+};
+
+/** Narrows a list or a stream of runs; what is left out does not narrow. */
+export type RunFilter = {
+  /** The action they run by itself, any version of it. */
+  action?: string | null | undefined;
+  /** What they execute. */
+  kind?: RunKind | null | undefined;
+  /** The key of their playbook. */
+  playbook?: string | null | undefined;
+  /** Sandboxed ones only, or none of them. */
+  sandbox?: boolean | null | undefined;
+  /** Accepted then or later. */
+  since?: string | null | undefined;
+  /** Any of these. */
+  status?: Array<RunStatus> | null | undefined;
+  /** Accepted before then. */
+  until?: string | null | undefined;
+};
+
+/** What a run executes. */
 export type RunKind =
   | 'ACTION'
   | 'PLAYBOOK';
 
+/** Where a run stands. SUCCEEDED, FAILED, TIMED_OUT, CANCELLED and SKIPPED are final. */
 export type RunStatus =
+  | 'CANCELLED'
+  | 'FAILED'
   | 'QUEUED'
   | 'RUNNING'
-  | 'WAITING'
+  | 'SKIPPED'
   | 'SUCCEEDED'
-  | 'FAILED'
   | 'TIMED_OUT'
-  | 'CANCELLED'
-  | 'SKIPPED';
+  | 'WAITING';
 
+/** Whether an action may run in production. */
+export type SetActionEnabledInput = {
+  /** False: it runs in the sandbox only. */
+  enabled: boolean;
+  /** The action, without a version. */
+  ref: string;
+};
+
+/** Which playbook, and how it is to be. */
+export type SetPlaybookEnabledInput = {
+  /** Whether it can be executed. */
+  enabled: boolean;
+  /** The playbook's key. */
+  key: string;
+};
+
+/** Where a step stands. SIMULATED: nothing outside was contacted. SKIPPED: its conditions were false, or the run went another way. */
 export type StepStatus =
+  | 'CANCELLED'
+  | 'FAILED'
   | 'PENDING'
   | 'RUNNING'
-  | 'WAITING'
-  | 'SUCCEEDED'
   | 'SIMULATED'
-  | 'FAILED'
-  | 'TIMED_OUT'
   | 'SKIPPED'
-  | 'CANCELLED';
+  | 'SUCCEEDED'
+  | 'TIMED_OUT'
+  | 'WAITING';
 
+/** What a step does. */
 export type StepType =
+  /** Executes a registered action. */
   | 'ACTION'
-  | 'LIVE_ACTION'
+  /** Waits for a person's decision. */
+  | 'APPROVAL'
+  /** Asks an expression, and goes one of two ways. */
   | 'CONDITION'
-  | 'PARALLEL'
+  /** Waits. */
   | 'DELAY'
-  | 'APPROVAL';
+  /** Dispatches a capability of a vendor on a target. */
+  | 'LIVE_ACTION'
+  /** Runs branches at once. */
+  | 'PARALLEL';
 
-export type EdgeKind =
-  | 'SUCCESS'
-  | 'FAILURE'
-  | 'TIMEOUT'
-  | 'TRUE'
-  | 'FALSE'
-  | 'BRANCH'
-  | 'JOIN';
-
-export type LogStream =
-  | 'STDOUT'
-  | 'STDERR'
-  | 'SYSTEM';
-
-export type ApprovalStatus =
-  | 'PENDING'
-  | 'APPROVED'
-  | 'REJECTED'
-  | 'EXPIRED'
-  | 'CLOSED';
-
-export type ActorKind =
-  | 'TOKEN'
-  | 'MEMBER'
-  | 'AGENT'
-  | 'SYSTEM';
-
-export type PackageFileInput = {
-  path: string;
-  content: string;
-  encoding?: FileEncoding | null | undefined;
-  executable?: boolean | null | undefined;
-};
-
-export type FileEncoding =
-  | 'UTF8'
-  | 'BASE64';
-
-export type ActionFilter = {
-  type?: ActionType | null | undefined;
-  tags?: Array<string> | null | undefined;
-  enabled?: boolean | null | undefined;
-  search?: string | null | undefined;
-  executor?: ExecutorType | null | undefined;
-};
-
-export type ValidateActionInput = {
-  definition: unknown;
-  files?: Array<PackageFileInput> | null | undefined;
-};
-
-export type RegisterActionInput = {
-  definition: unknown;
-  files?: Array<PackageFileInput> | null | undefined;
-};
-
-export type RegisterActionVersionInput = {
-  definition: unknown;
-  files?: Array<PackageFileInput> | null | undefined;
-};
-
-export type SetActionEnabledInput = {
-  ref: string;
-  enabled: boolean;
-};
-
-export type RollbackActionInput = {
-  ref: string;
-  version: string;
-  reason?: string | null | undefined;
-};
-
-export type WithdrawActionVersionInput = {
-  ref: string;
-  version: string;
-  reason: string;
-};
-
-export type ExecuteActionInput = {
-  ref: string;
-  parameters?: unknown;
-  context?: unknown;
-  sandbox?: boolean | null | undefined;
-  idempotencyKey?: string | null | undefined;
-};
-
-export type PlaybookFilter = {
-  search?: string | null | undefined;
-  tags?: Array<string> | null | undefined;
-  enabled?: boolean | null | undefined;
-  event?: string | null | undefined;
-};
-
-export type ValidatePlaybookInput = {
-  source: string;
-};
-
-export type RegisterPlaybookInput = {
-  source: string;
-};
-
-export type RollbackPlaybookInput = {
-  key: string;
-  version: string;
-  reason?: string | null | undefined;
-};
-
-export type SetPlaybookEnabledInput = {
-  key: string;
-  enabled: boolean;
-};
-
-export type ExecutePlaybookInput = {
-  key: string;
-  version?: string | null | undefined;
-  context?: unknown;
-  dryRun?: boolean | null | undefined;
-  idempotencyKey?: string | null | undefined;
-};
-
-export type RunFilter = {
-  kind?: RunKind | null | undefined;
-  status?: Array<RunStatus> | null | undefined;
-  playbook?: string | null | undefined;
-  action?: string | null | undefined;
-  since?: string | null | undefined;
-  until?: string | null | undefined;
-  sandbox?: boolean | null | undefined;
-};
-
-export type CancelRunInput = {
-  id: string;
-  reason?: string | null | undefined;
-};
-
-export type RerunFromFailureInput = {
-  id: string;
-  idempotencyKey?: string | null | undefined;
-};
-
-export type PutSecretInput = {
-  name: string;
-  value: string;
-};
-
-export type DeleteSecretInput = {
-  name: string;
-};
-
-export type PutVariableInput = {
-  name: string;
-  value: string;
-};
-
-export type DeleteVariableInput = {
-  name: string;
-};
-
-export type CreateApiTokenInput = {
-  name: string;
-  roles: Array<string>;
-  expiresAt?: string | null | undefined;
-};
-
-export type RevokeApiTokenInput = {
-  id: string;
-};
-
-export type CreateTenantInput = {
-  name: string;
-};
-
+/** What to change; what is left out stays. */
 export type UpdateTenantSettingsInput = {
+  /** Whether who started something may approve it. */
   allowSelfApproval?: boolean | null | undefined;
+  /** Whether a newly registered action starts disabled. */
   newActionsStartDisabled?: boolean | null | undefined;
 };
 
-export type PlaybookFormat =
-  | 'YAML'
-  | 'JSON';
+/** A definition to check. */
+export type ValidateActionInput = {
+  /** The definition, as actionDefinitionSchema has it. */
+  definition: unknown;
+  /** The files of its package, for a local or opservant executor. */
+  files?: Array<PackageFileInput> | null | undefined;
+};
+
+/** What to look at. */
+export type ValidatePlaybookInput = {
+  /** The document in YAML 1.2 or JSON, at most 1 MiB. */
+  source: string;
+};
+
+/** Which version was found bad. */
+export type WithdrawActionVersionInput = {
+  /** Why, for those who look later. */
+  reason: string;
+  /** The action, without a version. */
+  ref: string;
+  /** MAJOR.MINOR.PATCH. */
+  version: string;
+};
 
 export type ActionCatalogueQueryVariables = Exact<{
   first: number;
@@ -276,9 +401,9 @@ export type RegisterActionMutationVariables = Exact<{
 
 
 export type RegisterActionMutation = { registerAction:
+    | { __typename: 'ConflictFailure', code: string, message: string }
     | { __typename: 'RegisterActionPayload', action: { id: string, uuid: string, name: string, type: ActionType, description: string, tags: Array<string>, enabled: boolean, createdAt: string, activeVersion: { id: string, version: string, timeoutSeconds: number, executor: { type: ExecutorType, target: string, method: string | null }, parameters: Array<{ name: string, label: string | null, type: ParameterType, required: boolean, default: unknown, description: string | null, validation: unknown }> } | null }, version: { version: string, status: ActionVersionStatus }, warnings: Array<{ path: string, message: string }> }
     | { __typename: 'ValidationFailure', code: string, message: string, issues: Array<{ path: string, code: string, message: string }> }
-    | { __typename: 'ConflictFailure', code: string, message: string }
    };
 
 export type RegisterActionVersionMutationVariables = Exact<{
@@ -287,10 +412,10 @@ export type RegisterActionVersionMutationVariables = Exact<{
 
 
 export type RegisterActionVersionMutation = { registerActionVersion:
-    | { __typename: 'RegisterActionVersionPayload', action: { id: string, uuid: string, name: string, type: ActionType, description: string, tags: Array<string>, enabled: boolean, createdAt: string, activeVersion: { id: string, version: string, timeoutSeconds: number, executor: { type: ExecutorType, target: string, method: string | null }, parameters: Array<{ name: string, label: string | null, type: ParameterType, required: boolean, default: unknown, description: string | null, validation: unknown }> } | null }, version: { version: string, status: ActionVersionStatus }, warnings: Array<{ path: string, message: string }> }
-    | { __typename: 'ValidationFailure', code: string, message: string, issues: Array<{ path: string, code: string, message: string }> }
     | { __typename: 'ConflictFailure', code: string, message: string }
     | { __typename: 'NotFoundFailure', code: string, message: string }
+    | { __typename: 'RegisterActionVersionPayload', action: { id: string, uuid: string, name: string, type: ActionType, description: string, tags: Array<string>, enabled: boolean, createdAt: string, activeVersion: { id: string, version: string, timeoutSeconds: number, executor: { type: ExecutorType, target: string, method: string | null }, parameters: Array<{ name: string, label: string | null, type: ParameterType, required: boolean, default: unknown, description: string | null, validation: unknown }> } | null }, version: { version: string, status: ActionVersionStatus }, warnings: Array<{ path: string, message: string }> }
+    | { __typename: 'ValidationFailure', code: string, message: string, issues: Array<{ path: string, code: string, message: string }> }
    };
 
 export type SetActionEnabledMutationVariables = Exact<{
@@ -299,9 +424,9 @@ export type SetActionEnabledMutationVariables = Exact<{
 
 
 export type SetActionEnabledMutation = { setActionEnabled:
+    | { __typename: 'NotFoundFailure', code: string, message: string }
     | { __typename: 'SetActionEnabledPayload', action: { id: string, uuid: string, name: string, type: ActionType, description: string, tags: Array<string>, enabled: boolean, createdAt: string, activeVersion: { id: string, version: string, timeoutSeconds: number, executor: { type: ExecutorType, target: string, method: string | null }, parameters: Array<{ name: string, label: string | null, type: ParameterType, required: boolean, default: unknown, description: string | null, validation: unknown }> } | null } }
     | { __typename: 'ValidationFailure', code: string, message: string }
-    | { __typename: 'NotFoundFailure', code: string, message: string }
    };
 
 export type RollbackActionMutationVariables = Exact<{
@@ -310,10 +435,10 @@ export type RollbackActionMutationVariables = Exact<{
 
 
 export type RollbackActionMutation = { rollbackAction:
-    | { __typename: 'RollbackActionPayload', action: { id: string, uuid: string, name: string, type: ActionType, description: string, tags: Array<string>, enabled: boolean, createdAt: string, activeVersion: { id: string, version: string, timeoutSeconds: number, executor: { type: ExecutorType, target: string, method: string | null }, parameters: Array<{ name: string, label: string | null, type: ParameterType, required: boolean, default: unknown, description: string | null, validation: unknown }> } | null } }
-    | { __typename: 'ValidationFailure', code: string, message: string }
     | { __typename: 'NotFoundFailure', code: string, message: string }
+    | { __typename: 'RollbackActionPayload', action: { id: string, uuid: string, name: string, type: ActionType, description: string, tags: Array<string>, enabled: boolean, createdAt: string, activeVersion: { id: string, version: string, timeoutSeconds: number, executor: { type: ExecutorType, target: string, method: string | null }, parameters: Array<{ name: string, label: string | null, type: ParameterType, required: boolean, default: unknown, description: string | null, validation: unknown }> } | null } }
     | { __typename: 'StateFailure', code: string, message: string }
+    | { __typename: 'ValidationFailure', code: string, message: string }
    };
 
 export type WithdrawActionVersionMutationVariables = Exact<{
@@ -322,10 +447,10 @@ export type WithdrawActionVersionMutationVariables = Exact<{
 
 
 export type WithdrawActionVersionMutation = { withdrawActionVersion:
-    | { __typename: 'WithdrawActionVersionPayload', version: { version: string, status: ActionVersionStatus } }
-    | { __typename: 'ValidationFailure', code: string, message: string }
     | { __typename: 'NotFoundFailure', code: string, message: string }
     | { __typename: 'StateFailure', code: string, message: string }
+    | { __typename: 'ValidationFailure', code: string, message: string }
+    | { __typename: 'WithdrawActionVersionPayload', version: { version: string, status: ActionVersionStatus } }
    };
 
 export type ExecuteActionMutationVariables = Exact<{
@@ -334,11 +459,11 @@ export type ExecuteActionMutationVariables = Exact<{
 
 
 export type ExecuteActionMutation = { executeAction:
-    | { __typename: 'ExecuteActionPayload', run: { id: string, kind: RunKind, status: RunStatus, sandbox: boolean, dryRun: boolean, createdAt: string, startedAt: string | null, finishedAt: string | null, durationMs: number | null, failedStepCount: number, simulatedStepCount: number, startedBy: { kind: ActorKind, name: string }, error: { code: string, message: string } | null } }
-    | { __typename: 'ValidationFailure', code: string, message: string, issues: Array<{ path: string, code: string, message: string }> }
     | { __typename: 'ConflictFailure', code: string, message: string }
+    | { __typename: 'ExecuteActionPayload', run: { id: string, kind: RunKind, status: RunStatus, sandbox: boolean, dryRun: boolean, createdAt: string, startedAt: string | null, finishedAt: string | null, durationMs: number | null, failedStepCount: number, simulatedStepCount: number, startedBy: { kind: ActorKind, name: string }, error: { code: string, message: string } | null } }
     | { __typename: 'NotFoundFailure', code: string, message: string }
     | { __typename: 'StateFailure', code: string, message: string }
+    | { __typename: 'ValidationFailure', code: string, message: string, issues: Array<{ path: string, code: string, message: string }> }
    };
 
 export type ActionCardFragment = { id: string, uuid: string, name: string, type: ActionType, description: string, tags: Array<string>, enabled: boolean, createdAt: string, activeVersion: { id: string, version: string, timeoutSeconds: number, executor: { type: ExecutorType, target: string, method: string | null }, parameters: Array<{ name: string, label: string | null, type: ParameterType, required: boolean, default: unknown, description: string | null, validation: unknown }> } | null };
@@ -393,9 +518,9 @@ export type CreateApiTokenMutationVariables = Exact<{
 
 
 export type CreateApiTokenMutation = { createApiToken:
+    | { __typename: 'ConflictFailure', code: string, message: string }
     | { __typename: 'CreateApiTokenPayload', token: string, apiToken: { id: string, name: string, roles: Array<string>, expiresAt: string | null } }
     | { __typename: 'ValidationFailure', code: string, message: string }
-    | { __typename: 'ConflictFailure', code: string, message: string }
    };
 
 export type RevokeApiTokenMutationVariables = Exact<{
@@ -404,8 +529,8 @@ export type RevokeApiTokenMutationVariables = Exact<{
 
 
 export type RevokeApiTokenMutation = { revokeApiToken:
-    | { __typename: 'RevokeApiTokenPayload', apiToken: { id: string, revokedAt: string | null } }
     | { __typename: 'NotFoundFailure', code: string, message: string }
+    | { __typename: 'RevokeApiTokenPayload', apiToken: { id: string, revokedAt: string | null } }
    };
 
 export type CreateTenantMutationVariables = Exact<{
@@ -414,9 +539,9 @@ export type CreateTenantMutationVariables = Exact<{
 
 
 export type CreateTenantMutation = { createTenant:
+    | { __typename: 'ConflictFailure', code: string, message: string }
     | { __typename: 'CreateTenantPayload', token: string, tenant: { id: string, name: string } }
     | { __typename: 'ValidationFailure', code: string, message: string }
-    | { __typename: 'ConflictFailure', code: string, message: string }
    };
 
 export type ApiTokensQueryVariables = Exact<{ [key: string]: never; }>;
@@ -483,9 +608,9 @@ export type RegisterPlaybookMutationVariables = Exact<{
 
 
 export type RegisterPlaybookMutation = { registerPlaybook:
+    | { __typename: 'ConflictFailure', code: string, message: string }
     | { __typename: 'RegisterPlaybookPayload', playbook: { id: string, key: string, name: string }, version: { version: string, graph: { nodes: Array<{ stepId: string, name: string, type: StepType }>, edges: Array<{ from: string, to: string | null, on: EdgeKind, implicit: boolean }> } }, warnings: Array<{ path: string, line: number | null, column: number | null, message: string }> }
     | { __typename: 'ValidationFailure', code: string, message: string, issues: Array<{ path: string, line: number | null, column: number | null, code: string, message: string }> }
-    | { __typename: 'ConflictFailure', code: string, message: string }
    };
 
 export type RollbackPlaybookMutationVariables = Exact<{
@@ -494,10 +619,10 @@ export type RollbackPlaybookMutationVariables = Exact<{
 
 
 export type RollbackPlaybookMutation = { rollbackPlaybook:
-    | { __typename: 'RollbackPlaybookPayload', playbook: { id: string, key: string, activeVersion: { id: string, version: string } } }
-    | { __typename: 'ValidationFailure', code: string, message: string }
     | { __typename: 'NotFoundFailure', code: string, message: string }
+    | { __typename: 'RollbackPlaybookPayload', playbook: { id: string, key: string, activeVersion: { id: string, version: string } } }
     | { __typename: 'StateFailure', code: string, message: string }
+    | { __typename: 'ValidationFailure', code: string, message: string }
    };
 
 export type SetPlaybookEnabledMutationVariables = Exact<{
@@ -506,8 +631,8 @@ export type SetPlaybookEnabledMutationVariables = Exact<{
 
 
 export type SetPlaybookEnabledMutation = { setPlaybookEnabled:
-    | { __typename: 'SetPlaybookEnabledPayload', playbook: { id: string, key: string, enabled: boolean } }
     | { __typename: 'NotFoundFailure', code: string, message: string }
+    | { __typename: 'SetPlaybookEnabledPayload', playbook: { id: string, key: string, enabled: boolean } }
    };
 
 export type ExecutePlaybookMutationVariables = Exact<{
@@ -516,11 +641,11 @@ export type ExecutePlaybookMutationVariables = Exact<{
 
 
 export type ExecutePlaybookMutation = { executePlaybook:
-    | { __typename: 'ExecutePlaybookPayload', run: { id: string, status: RunStatus } }
-    | { __typename: 'ValidationFailure', code: string, message: string, issues: Array<{ path: string, code: string, message: string }> }
     | { __typename: 'ConflictFailure', code: string, message: string }
+    | { __typename: 'ExecutePlaybookPayload', run: { id: string, status: RunStatus } }
     | { __typename: 'NotFoundFailure', code: string, message: string }
     | { __typename: 'StateFailure', code: string, message: string }
+    | { __typename: 'ValidationFailure', code: string, message: string, issues: Array<{ path: string, code: string, message: string }> }
    };
 
 export type GraphFragment = { nodes: Array<{ stepId: string, name: string, type: StepType }>, edges: Array<{ from: string, to: string | null, on: EdgeKind, implicit: boolean }> };
@@ -549,10 +674,10 @@ export type RunLogQueryVariables = Exact<{
 
 
 export type RunLogQuery = { run: { events: { pageInfo: { hasNextPage: boolean, endCursor: string | null }, edges: Array<{ node:
+          | { __typename: 'LogEvent', stepId: string, attempt: number, stream: LogStream, text: string, cursor: string, sequence: number, at: string, runAttempt: number }
+          | { __typename: 'NoticeEvent', code: string, message: string, cursor: string, sequence: number, at: string, runAttempt: number, noticeStepId: string | null }
           | { __typename: 'RunStatusEvent', cursor: string, sequence: number, at: string, runAttempt: number, runStatus: RunStatus, error: { code: string, message: string } | null }
           | { __typename: 'StepStatusEvent', stepId: string, attempt: number, output: unknown, cursor: string, sequence: number, at: string, runAttempt: number, stepStatus: StepStatus, error: { code: string, message: string } | null }
-          | { __typename: 'NoticeEvent', code: string, message: string, cursor: string, sequence: number, at: string, runAttempt: number, noticeStepId: string | null }
-          | { __typename: 'LogEvent', stepId: string, attempt: number, stream: LogStream, text: string, cursor: string, sequence: number, at: string, runAttempt: number }
          }> } } | null };
 
 export type CancelRunMutationVariables = Exact<{
@@ -564,6 +689,7 @@ export type CancelRunMutation = { cancelRun:
     | { __typename: 'CancelRunPayload', run: { id: string, status: RunStatus } }
     | { __typename: 'NotFoundFailure', code: string, message: string }
     | { __typename: 'StateFailure', code: string, message: string }
+    | { __typename: 'ValidationFailure', code: string, message: string }
    };
 
 export type RerunFromFailureMutationVariables = Exact<{
@@ -572,9 +698,9 @@ export type RerunFromFailureMutationVariables = Exact<{
 
 
 export type RerunFromFailureMutation = { rerunFromFailure:
-    | { __typename: 'RerunFromFailurePayload', run: { id: string, status: RunStatus, rerunOf: { id: string } | null } }
     | { __typename: 'ConflictFailure', code: string, message: string }
     | { __typename: 'NotFoundFailure', code: string, message: string }
+    | { __typename: 'RerunFromFailurePayload', run: { id: string, status: RunStatus, rerunOf: { id: string } | null } }
     | { __typename: 'StateFailure', code: string, message: string }
    };
 
@@ -585,10 +711,10 @@ export type RunEventsSubscriptionVariables = Exact<{
 
 
 export type RunEventsSubscription = { runEvents:
+    | { __typename: 'LogEvent', stepId: string, attempt: number, stream: LogStream, text: string, cursor: string, sequence: number, at: string, runAttempt: number }
+    | { __typename: 'NoticeEvent', code: string, message: string, cursor: string, sequence: number, at: string, runAttempt: number, noticeStepId: string | null }
     | { __typename: 'RunStatusEvent', cursor: string, sequence: number, at: string, runAttempt: number, runStatus: RunStatus, error: { code: string, message: string } | null }
     | { __typename: 'StepStatusEvent', stepId: string, attempt: number, output: unknown, cursor: string, sequence: number, at: string, runAttempt: number, stepStatus: StepStatus, error: { code: string, message: string } | null }
-    | { __typename: 'NoticeEvent', code: string, message: string, cursor: string, sequence: number, at: string, runAttempt: number, noticeStepId: string | null }
-    | { __typename: 'LogEvent', stepId: string, attempt: number, stream: LogStream, text: string, cursor: string, sequence: number, at: string, runAttempt: number }
    };
 
 export type StepUpdatesSubscriptionVariables = Exact<{
@@ -616,19 +742,19 @@ export type RunUpdatesSubscriptionVariables = Exact<{
 
 export type RunUpdatesSubscription = { runUpdates: { cursor: string, matches: boolean, run: { id: string, kind: RunKind, status: RunStatus, failedStepCount: number, simulatedStepCount: number, startedAt: string | null, finishedAt: string | null, playbookVersion: { id: string, playbook: { id: string, key: string } } | null } } };
 
+type Event_LogEvent_Fragment = { __typename: 'LogEvent', stepId: string, attempt: number, stream: LogStream, text: string, cursor: string, sequence: number, at: string, runAttempt: number };
+
+type Event_NoticeEvent_Fragment = { __typename: 'NoticeEvent', code: string, message: string, cursor: string, sequence: number, at: string, runAttempt: number, noticeStepId: string | null };
+
 type Event_RunStatusEvent_Fragment = { __typename: 'RunStatusEvent', cursor: string, sequence: number, at: string, runAttempt: number, runStatus: RunStatus, error: { code: string, message: string } | null };
 
 type Event_StepStatusEvent_Fragment = { __typename: 'StepStatusEvent', stepId: string, attempt: number, output: unknown, cursor: string, sequence: number, at: string, runAttempt: number, stepStatus: StepStatus, error: { code: string, message: string } | null };
 
-type Event_NoticeEvent_Fragment = { __typename: 'NoticeEvent', code: string, message: string, cursor: string, sequence: number, at: string, runAttempt: number, noticeStepId: string | null };
-
-type Event_LogEvent_Fragment = { __typename: 'LogEvent', stepId: string, attempt: number, stream: LogStream, text: string, cursor: string, sequence: number, at: string, runAttempt: number };
-
 export type EventFragment =
+  | Event_LogEvent_Fragment
+  | Event_NoticeEvent_Fragment
   | Event_RunStatusEvent_Fragment
   | Event_StepStatusEvent_Fragment
-  | Event_NoticeEvent_Fragment
-  | Event_LogEvent_Fragment
 ;
 
 export const ActionCardFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"ActionCard"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Action"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"uuid"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"description"}},{"kind":"Field","name":{"kind":"Name","value":"tags"}},{"kind":"Field","name":{"kind":"Name","value":"enabled"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"activeVersion"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"timeoutSeconds"}},{"kind":"Field","name":{"kind":"Name","value":"executor"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"target"}},{"kind":"Field","name":{"kind":"Name","value":"method"}}]}},{"kind":"Field","name":{"kind":"Name","value":"parameters"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"label"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"required"}},{"kind":"Field","name":{"kind":"Name","value":"default"}},{"kind":"Field","name":{"kind":"Name","value":"description"}},{"kind":"Field","name":{"kind":"Name","value":"validation"}}]}}]}}]}}]} as unknown as DocumentNode<ActionCardFragment, unknown>;

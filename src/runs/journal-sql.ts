@@ -2,8 +2,9 @@
  * One flush: births, events, heads and consumed signals, in one statement, so all of it or nothing.
  * `fence` is empty once this node was declared dead; then nothing is written. It locks the node's row against the declaration, which
  * takes the row FOR UPDATE, and leaves heartbeats alone. Events of a birth whose idempotency key was taken fall away with it.
- * Heads are found by their ids alone: `coalesce` keeps the planner from looking for them among all runs of the node, by the index on the
- * owner, which it would prefer as long as tables are small, and which makes a flush of a thousand heads read a million rows.
+ * Each head's run is to be looked up by its id, whatever the planner thinks of tables that were small when it planned: `between`, which
+ * is always true, makes it expect one head, and `coalesce` keeps it off the index on the owner, which holds every run of this node.
+ * Else a flush of a thousand heads compares each with every run there is.
  * $1 node, $2 epoch, $3 births, $4 events, $5 heads, $6 signals, $7 births sent, $8 text of the notification ('' for none).
  */
 export const flushSql = `
@@ -36,7 +37,7 @@ with fence as materialized (
     changed_xid = pg_current_xact_id()::text::bigint
   from json_to_recordset($5::json) as h(id uuid, status text, is_released boolean, wake float8, started float8, finished float8, attempt int,
     failed int, simulated int, error_code text, error_message text), fence
-  where run.id = h.id and coalesce(run.owner_id, 0) = $1
+  where h.attempt between 1 and 2147483647 and run.id = h.id and coalesce(run.owner_id, 0) = $1
 ), consumed as (
   delete from run_signal using fence where run_signal.id = any($6::uuid[])
 )

@@ -1,16 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { limits } from "../../src/core/limits.ts";
-import {
-  EngineWorld,
-  type Execute,
-  echo,
-  failed,
-  problemsOf,
-  single,
-  stepsOf,
-  tenantId,
-  untilStopped,
-} from "./engine-world.ts";
+import { EngineWorld, type Execute, echo, failed, problemsOf, single, stepsOf, untilStopped } from "./engine-world.ts";
 import { actionStep, planOf } from "./walk-driver.ts";
 
 let world: EngineWorld;
@@ -72,7 +62,7 @@ describe("a run that is told to stop", () => {
   test("is cancelled before anything of it has started, wherever it waits for that", async () => {
     const birth = world.birth(single);
     const at = new Date(Date.now() + 3_600_000);
-    await world.pool.query(queuedRunSql, [birth.id, tenantId, birth.playbookVersionId, at]);
+    await world.leaveFree(birth, at);
     await world.signalCancel(birth.id);
     await world.engine(() => expect.unreachable());
     await world.ended(birth.id);
@@ -262,11 +252,3 @@ describe("a node that stops", () => {
     expect(stepsOf(await world.events(birth.id))).toEqual(["only.1 RUNNING", "only.1 SUCCEEDED"]);
   });
 });
-
-/** A run as another node would have left it: born, but free. */
-const queuedRunSql = `
-with born as (
-  insert into run (id, tenant_id, created_at, kind, status, playbook_version_id, context, sandbox, dry_run, started_by_kind, started_by_name, wake_at)
-  values ($1, $2, now(), 'PLAYBOOK', 'QUEUED', $3, '{}', false, false, 'SYSTEM', 'test', $4)
-)
-insert into run_event (run_id, sequence, tenant_id, at, run_attempt, type, label) values ($1, 1, $2, now(), 1, 'RUN_STATUS', 'QUEUED')`;

@@ -174,6 +174,11 @@ export class EngineWorld {
     };
   }
 
+  /** Stores a run as a node leaves it that has no room: born, free, due at `at`. */
+  async leaveFree({ id, playbookVersionId }: NewRun, at = new Date()): Promise<void> {
+    await this.pool.query(freeRunSql, [id, tenantId, playbookVersionId, at]);
+  }
+
   async head(runId: string): Promise<Head | undefined> {
     const { rows } = await this.pool.query(headSql, [runId]);
     return rows[0] as Head | undefined;
@@ -217,6 +222,13 @@ export class EngineWorld {
     );
   }
 }
+
+const freeRunSql = `
+with born as (
+  insert into run (id, tenant_id, created_at, kind, status, playbook_version_id, context, sandbox, dry_run, started_by_kind, started_by_name, wake_at)
+  values ($1, $2, now(), 'PLAYBOOK', 'QUEUED', $3, '{}', false, false, 'SYSTEM', 'test', $4)
+)
+insert into run_event (run_id, sequence, tenant_id, at, run_attempt, type, label) values ($1, 1, $2, now(), 1, 'RUN_STATUS', 'QUEUED')`;
 
 const headSql = `
 select status, owner_id as "ownerId", wake_at as "wakeAt", finished_at as "finishedAt", attempt, failed_step_count as failed,

@@ -1,0 +1,129 @@
+import path from "node:path";
+import { createActionCatalogue } from "./actions/action-catalogue.ts";
+import type { Config } from "./config.ts";
+import type { Clock } from "./core/clock.ts";
+import { createExpiringCache } from "./core/expiring-cache.ts";
+import { limits } from "./core/limits.ts";
+import type { Log } from "./core/log.ts";
+import { type Listener, listen } from "./database/listen.ts";
+import type { DatabaseAddress, Orm } from "./database/orm.ts";
+import { createEgressPolicy } from "./executors/egress.ts";
+import type { Attempt, Outcome } from "./executors/executor.ts";
+import { createLocalExecutor } from "./executors/local.ts";
+import { createRemoteExecutor } from "./executors/remote.ts";
+import { sweepLeftovers } from "./executors/sweep.ts";
+import { createPlaybookCatalogue } from "./playbooks/playbook-catalogue.ts";
+import { Engine } from "./runs/engine.ts";
+import { Hub } from "./runs/hub.ts";
+import { runSecretsPurpose } from "./runs/start-run.ts";
+import { readSecrets } from "./secrets/credential-store.ts";
+import type { Sealer } from "./secrets/seal.ts";
+import { readVariables } from "./secrets/variables.ts";
+
+interface RunEngineParts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly orm: Orm;
+  readonly address: DatabaseAddress;
+  readonly sealer: Sealer;
+  /** Whether the database is embedded in this process. */
+  readonly isAlone: boolean;
+}
+
+/** Everything that runs runs: the engine, what it performs steps with, and what tells it of other nodes. */
+export async function startRunEngine(parts: RunEngineParts) {
+  const { orm, sealer, clock, log, address, isAlone } = parts;
+  const hub = new Hub();
+  const actions = createActionCatalogue({ em: () => orm.em.fork(), clock });
+  const playbooks = createPlaybookCatalogue({ em: orm.em });
+  const variables = createExpiringCache({
+    load: (tenantId) => readVariables(orm.em, tenantId),
+    ttlMs: limits.actionBelievedMs,
+    entriesMax: limits.variableTenantsMax,
+  });
+  const readStored = (tenantId: string, names: readonly string[]) =>
+    readSecrets({ em: orm.em, sealer, clock }, tenantId, names);
+  const engine = new Engine({
+    address,
+    isAlone,
+    hub,
+    log,
+    steps: { actions, variables: variables.get, readSecrets: readStored, execute: await createExecute(parts) },
+    playbookPlan: playbooks.plan,
+    openSecrets: async (tenantId, runId, sealed) =>
+      JSON.parse(await sealer.open(sealed, runSecretsPurpose(tenantId, runId))),
+  });
+  const forget = (tenantId: string) => {
+    actions.forget(tenantId);
+    variables.forget(tenantId);
+  };
+  const listener = await listenToPeers({
+    ...parts,
+    hub,
+    engine,
+    forget,
+    forgetAll: () => (actions.forgetAll(), variables.clear()),
+  });
+  await engine.start();
+  return {
+    engine,
+    hub,
+    catalogue: actions,
+    playbooks,
+    readSecrets: readStored,
+    variables: variables.get,
+    async stop() {
+      await engine.stop();
+      await listener.stop();
+    },
+  };
+}
+
+async function createExecute({ config, address }: RunEngineParts): Promise<(attempt: Attempt) => Promise<Outcome>> {
+  const workDirectory = path.join(path.resolve(config.DATA_DIR), "work");
+  await sweepLeftovers({ workDirectory });
+  const local = createLocalExecutor({ workDirectory });
+  const egress = createEgressPolicy({
+    allow: config.EGRESS_ALLOW,
+    deny: config.EGRESS_DENY,
+    private: config.EGRESS_PRIVATE,
+    databaseAddress: hostAndPort(address),
+  });
+  const remote = createRemoteExecutor({ egress });
+  return ({ call, ...attempt }) => (call.type === "local" ? local({ ...attempt, call }) : remote({ ...attempt, call }));
+}
+
+function hostAndPort(address: DatabaseAddress): { host: string; port: number } | undefined {
+  if (!("url" in address)) return undefined;
+  const { hostname, port } = new URL(address.url);
+  return hostname === "" ? undefined : { host: hostname, port: Number(port || 5432) };
+}
+
+interface Peers {
+  readonly address: DatabaseAddress;
+  readonly log: Log;
+  readonly hub: Hub;
+  readonly engine: Engine;
+  readonly forget: (tenantId: string) => void;
+  readonly forgetAll: () => void;
+}
+
+/** Notifications are hints: what they tell of is looked up, and what was not heard is found without them, only later. */
+function listenToPeers({ address, log, hub, engine, forget, forgetAll }: Peers): Promise<Listener> {
+  return listen({
+    address,
+    log,
+    channels: ["riposte_catalogue", "riposte_run", "riposte_signal"],
+    onNotify(channel, payload) {
+      if (channel === "riposte_catalogue") forget(payload);
+      else if (channel === "riposte_run") hub.hint(payload);
+      else void engine.hint([payload]).catch(() => undefined);
+    },
+    onReconnect() {
+      forgetAll();
+      hub.hint("*");
+      void engine.wake();
+    },
+  });
+}

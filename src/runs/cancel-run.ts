@@ -1,0 +1,49 @@
+import { NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
+import { storableText } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import type { OperationContext } from "../tenancy/operation-context.ts";
+import type { Engine } from "./engine.ts";
+import { type Run, RunSignal } from "./entities.ts";
+import { isTerminal } from "./events.ts";
+import { findRun } from "./find-run.ts";
+
+export interface CancelRunInput {
+  readonly id: string;
+  readonly reason?: string | null | undefined;
+}
+
+/**
+ * Asks a run to stop, on whichever node it is: what is under way is ended and awaited, then the run is CANCELLED.
+ * @returns The run as it is now; its stream tells when it has ended.
+ * @throws NotFoundFailure; StateFailure `run_ended` when there is nothing left to stop; ValidationFailure.
+ */
+export async function cancelRun(
+  ctx: OperationContext,
+  { engine }: { readonly engine: Pick<Engine, "hint"> },
+  { id, reason }: CancelRunInput,
+): Promise<Run> {
+  if (reason != null && reason.length > limits.textLengthMax) {
+    const message = `A reason has at most ${limits.textLengthMax} characters.`;
+    throw new ValidationFailure([{ path: "$.reason", code: "too_long", message }]);
+  }
+  const run = await findRun(ctx, id);
+  if (!run) throw new NotFoundFailure("There is no such run.");
+  if (isTerminal(run.status)) throw new StateFailure("run_ended", `The run has ended already: ${run.status}.`);
+  await ctx.em.transactional(async (em) => {
+    const body = { by: ctx.actor.name, ...(reason == null ? {} : { reason: storableText(reason) }) };
+    em.create(RunSignal, { tenantId: ctx.tenantId, runId: run.id, type: "CANCEL", body });
+    await em.flush();
+    // A run that sleeps is due at once; one that is owned hears of it from its node.
+    await em.execute("update run set wake_at = now() where id = ? and wake_at > now()", [run.id]);
+    await em.execute("select pg_notify('riposte_signal', ?)", [run.id]);
+  });
+  await engine.hint([run.id]);
+  return (await findRun(ctx, id)) ?? run;
+}
+
+/** Says that rerunning is not built yet, of a run that exists. */
+export async function refuseRerun(ctx: OperationContext, id: string): Promise<never> {
+  if (!(await findRun(ctx, id))) throw new NotFoundFailure("There is no such run.");
+  throw new StateFailure("not_yet", "Rerunning from the failed step is not built yet; execute the playbook again.");
+}
+

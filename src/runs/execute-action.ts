@@ -1,0 +1,109 @@
+import type { ActionDefinition } from "../actions/definition.ts";
+import { neededSecrets, prepareInvocation } from "../actions/prepare-invocation.ts";
+import { resolveReference } from "../actions/resolve-version.ts";
+import { StateFailure, ValidationFailure } from "../core/failures.ts";
+import { type Json, type JsonObject, sha256 } from "../core/json.ts";
+import type { OperationContext } from "../tenancy/operation-context.ts";
+import { actionPlan } from "./action-plan.ts";
+import type { Run } from "./entities.ts";
+import { unstarted } from "./fold.ts";
+import type { StepPorts } from "./perform-step.ts";
+import { runScope } from "./run-scope.ts";
+import { acceptedKey, acceptedObject, type StartPorts, startRun } from "./start-run.ts";
+
+/** Opens secrets of a tenant's credential store by name; one that is not there is not in the answer. */
+export type CredentialReader = (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+
+/** Where inputs come from that the caller does not give. */
+export interface InputPorts {
+  readonly readSecrets: CredentialReader;
+  readonly variables: StepPorts["variables"];
+}
+
+export interface ExecuteActionInput {
+  readonly ref: string;
+  readonly parameters?: Json | undefined;
+  readonly context?: Json | undefined;
+  readonly sandbox?: boolean | null | undefined;
+  readonly idempotencyKey?: string | null | undefined;
+}
+
+/**
+ * Starts one action by itself, of the version that the reference resolves to now. A violation of its parameters is refused here: nothing
+ * is stored and the executor is never called.
+ * @throws ValidationFailure with every violation; NotFoundFailure; StateFailure `action_disabled`, `version_withdrawn`, `not_yet`;
+ * ConflictFailure.
+ */
+export async function executeAction(
+  ctx: OperationContext,
+  ports: StartPorts & InputPorts,
+  input: ExecuteActionInput,
+): Promise<Run> {
+  const context = acceptedObject(input.context, "$.context");
+  const all = acceptedObject(input.parameters, "$.parameters");
+  const idempotencyKey = acceptedKey(input.idempotencyKey);
+  const action = await resolveReference(ctx.em, ctx.tenantId, input.ref);
+  if (input.sandbox) throw new StateFailure("not_yet", "The sandbox is not built yet; leave sandbox out.");
+  if (!action.enabled) {
+    throw new StateFailure("action_disabled", `Action ${action.name} is disabled; setActionEnabled turns it on.`);
+  }
+  if (action.definition.executor.type === "opservant") {
+    throw new StateFailure("not_yet", "On-premises agents are not built yet; this action can't be executed.");
+  }
+  const { parameters, givenSecrets } = splitSecrets(action.definition, all);
+  const start = {
+    kind: "ACTION" as const,
+    plan: actionPlan(action),
+    actionId: action.actionId,
+    actionVersionId: action.versionId,
+    parameters,
+    context,
+    givenSecrets,
+    idempotencyKey,
+    input: { action: action.actionId, ref: input.ref, parameters, context, secrets: fingerprints(givenSecrets) },
+  };
+  await refuseViolations(ctx, ports, { ...start, definition: action.definition });
+  return startRun(ctx, ports, start);
+}
+
+/** Secrets given by value travel apart from the other parameters, which are stored as they are. */
+function splitSecrets(definition: ActionDefinition, all: JsonObject) {
+  const names = new Set(definition.parameters.filter(({ type }) => type === "secret").map(({ name }) => name));
+  const isGiven = ([name, value]: [string, Json]) => names.has(name) && typeof value === "string";
+  const entries = Object.entries(all);
+  return {
+    givenSecrets: Object.fromEntries(entries.filter(isGiven)) as Record<string, string>,
+    parameters: Object.fromEntries(entries.filter((entry) => !isGiven(entry))),
+  };
+}
+
+/** Tells equal secrets from others under one idempotency key; cut short, so that a stored hash can't confirm a guess. */
+function fingerprints(givenSecrets: Readonly<Record<string, string>>): Json {
+  return Object.fromEntries(Object.entries(givenSecrets).map(([name, value]) => [name, sha256(value).slice(0, 4)]));
+}
+
+interface Checked {
+  readonly definition: ActionDefinition;
+  readonly plan: ReturnType<typeof actionPlan>;
+  readonly parameters: JsonObject;
+  readonly context: JsonObject;
+  readonly givenSecrets: Readonly<Record<string, string>>;
+}
+
+async function refuseViolations(
+  { tenantId }: OperationContext,
+  { readSecrets, variables }: InputPorts,
+  { definition, plan, parameters, context, givenSecrets }: Checked,
+): Promise<void> {
+  const names = neededSecrets(definition, parameters).filter((name) => !Object.hasOwn(givenSecrets, name));
+  const storedSecrets = names.length === 0 ? new Map<string, string>() : await readSecrets(tenantId, names);
+  const info = { id: "", tenantId, kind: "ACTION" as const, plan, context, parameters, givenSecrets, createdAt: 0 };
+  const prepared = prepareInvocation({
+    definition,
+    parameters,
+    scope: runScope(info, unstarted, await variables(tenantId)),
+    givenSecrets,
+    storedSecrets,
+  });
+  if (prepared.kind === "refused") throw new ValidationFailure(prepared.issues);
+}

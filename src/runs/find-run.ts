@@ -1,0 +1,9 @@
+import { isUuid } from "../core/ids.ts";
+import type { OperationContext } from "../tenancy/operation-context.ts";
+import { Run } from "./entities.ts";
+
+/** A run of the caller's tenant by its own id; null for anything else, also for what is no id at all. */
+export async function findRun({ em, tenantId }: OperationContext, id: string): Promise<Run | null> {
+  if (!isUuid(id)) return null;
+  return em.findOne(Run, { id, tenantId }, { disableIdentityMap: true });
+}

@@ -1,0 +1,103 @@
+import { ActionVersionNode } from "../actions/graphql.ts";
+import { Approval } from "../approvals/graphql.ts";
+import { isUuid } from "../core/ids.ts";
+import { builder, type Context } from "../graphql/builder.ts";
+import { StepTypeEnum } from "../playbooks/graphql-graph.ts";
+import type { Plan } from "../playbooks/plan.ts";
+import { actionPlan } from "./action-plan.ts";
+import type { Run } from "./entities.ts";
+import { findRun } from "./find-run.ts";
+import { ExecutionErrorObject, StepStatusEnum } from "./graphql-events.ts";
+import { readState } from "./read-events.ts";
+import { type RunStep, stepOf } from "./run-steps.ts";
+
+export const RunStepNode = builder.objectRef<RunStep>("RunStep");
+
+builder.node(RunStepNode, {
+  description: "A step of a run, as its events tell.",
+  id: { resolve: ({ runId, stepId }) => `${runId}:${stepId}`, description: "Opaque." },
+  authScopes: { permission: "run:read" },
+  loadOne: (id, context) => loadStep(id, context),
+  fields: (t) => ({
+    stepId: t.exposeString("stepId", { description: "The step's id in its playbook." }),
+    name: t.exposeString("name", { description: "What people call it." }),
+    type: t.field({ type: StepTypeEnum, description: "What it does.", resolve: ({ type }) => type }),
+    status: t.field({ type: StepStatusEnum, description: "Where it stands.", resolve: ({ status }) => status }),
+    attempt: t.exposeInt("attempt", { description: "Of the latest try, from 1; 0 before the first." }),
+    startedAt: t.field({
+      type: "DateTime",
+      nullable: true,
+      description: "When the latest attempt began.",
+      resolve: ({ startedAt }) => dateOf(startedAt),
+    }),
+    finishedAt: t.field({
+      type: "DateTime",
+      nullable: true,
+      description: "When the latest attempt ended; null until then.",
+      resolve: ({ finishedAt }) => dateOf(finishedAt),
+    }),
+    durationMs: t.float({
+      nullable: true,
+      description: "From its start to its end, in milliseconds; null until then.",
+      resolve: ({ startedAt, finishedAt }) =>
+        startedAt === undefined || finishedAt === undefined ? null : finishedAt - startedAt,
+    }),
+    input: t.field({
+      type: "JSON",
+      nullable: true,
+      description: "The arguments of the action; secrets are shown as `***`.",
+      resolve: ({ input }) => input,
+    }),
+    output: t.field({
+      type: "JSON",
+      nullable: true,
+      description: "Its result, the mapped variables laid over it: what `steps.<id>.output` finds.",
+      resolve: ({ output }) => output,
+    }),
+    error: t.field({
+      type: ExecutionErrorObject,
+      nullable: true,
+      description: "Why the latest attempt did not succeed.",
+      resolve: ({ error }) => error,
+    }),
+    warnings: t.stringList({
+      description: "What was odd but went on: a template that found nothing, a comparison that could not be made.",
+      resolve: ({ warnings }) => [...warnings],
+    }),
+    actionVersion: t.field({
+      type: ActionVersionNode,
+      nullable: true,
+      description: "The exact version that ran.",
+      resolve: ({ actionVersionId }) => actionVersionId,
+    }),
+    approval: t.field({
+      type: Approval,
+      nullable: true,
+      description: "The request for approval that it waits or waited for.",
+      resolve: () => null,
+    }),
+  }),
+});
+
+async function loadStep(id: string, context: Context): Promise<RunStep | null> {
+  const [runId = "", ...rest] = id.split(":");
+  const run = isUuid(runId) ? await findRun(context.operation, runId) : null;
+  const step = run ? (await planOfRun(context, run)).steps.get(rest.join(":")) : undefined;
+  return run && step ? stepOf(run.id, step, await readState(context.em, run)) : null;
+}
+
+/** The plan that a run walks. */
+export async function planOfRun(context: Context, run: Run): Promise<Plan> {
+  if (run.playbookVersionId != null) return context.playbooks.plan(run.tenantId, run.playbookVersionId);
+  const rows = await context.em.execute<{ name: string; version: string }[]>(
+    "select action.name, action_version.version from action_version join action on action.id = action_id where action_version.id = ? and action_version.tenant_id = ?",
+    [run.actionVersionId, run.tenantId],
+  );
+  const [found] = rows;
+  if (!found || run.actionId == null) throw new Error(`Run ${run.id} names nothing to run.`);
+  return actionPlan({ actionId: run.actionId, ...found });
+}
+
+export function dateOf(ms: number | undefined): Date | null {
+  return ms === undefined ? null : new Date(ms);
+}

@@ -1,0 +1,214 @@
+import type { EntityManager } from "@mikro-orm/postgresql";
+import { ActionNode } from "../actions/graphql.ts";
+import { isUuid } from "../core/ids.ts";
+import { builder, type Context } from "../graphql/builder.ts";
+import { resolvePage } from "../graphql/connection.ts";
+import { PlaybookNode, PlaybookVersionNode } from "../playbooks/graphql.ts";
+import { ActorObject } from "../tenancy/graphql-actor.ts";
+import { runCursor, sequenceOf } from "./cursor.ts";
+import { Run, runKinds, runStatuses } from "./entities.ts";
+import type { RunEvent } from "./events.ts";
+import { ExecutionErrorObject, RunEventInterface, RunStatusEnum } from "./graphql-events.ts";
+import { planOfRun, RunStepNode } from "./graphql-steps.ts";
+import { countEvents, readEvents, readState } from "./read-events.ts";
+import { type RunFilter, whereOf } from "./run-filter.ts";
+import { stepsOf } from "./run-steps.ts";
+
+export const RunKindEnum = builder.enumType("RunKind", { description: "What a run executes.", values: runKinds });
+
+const InterceptedCall = builder
+  .objectRef<{ type: string; method: string; url: string; headers: unknown; body: unknown }>("InterceptedCall")
+  .implement({
+    description: "A call that a sandboxed run would have made.",
+    fields: (t) => ({
+      type: t.exposeString("type", { description: "The protocol: http." }),
+      method: t.exposeString("method", { nullable: true, description: "The HTTP method." }),
+      url: t.exposeString("url", { nullable: true, description: "Where it would have gone." }),
+      headers: t.expose("headers", { type: "JSON", nullable: true, description: "Its headers, secrets masked." }),
+      body: t.expose("body", { type: "JSON", nullable: true, description: "Its body, secrets masked." }),
+    }),
+  });
+const ExecutedCommand = builder.objectRef<{ command: string; exitCode: number | null }>("ExecutedCommand").implement({
+  description: "A command that a sandboxed run executed in isolation.",
+  fields: (t) => ({
+    command: t.exposeString("command", { description: "The command line." }),
+    exitCode: t.exposeInt("exitCode", { nullable: true, description: "How it ended; null when it was ended." }),
+  }),
+});
+const SandboxReport = builder.objectRef<{ output: unknown }>("SandboxReport").implement({
+  description: "What a sandboxed run would have done outside.",
+  fields: (t) => ({
+    interceptedCalls: t.field({ type: [InterceptedCall], description: "Calls, not sent.", resolve: () => [] }),
+    commandsExecuted: t.field({ type: [ExecutedCommand], description: "Commands, run in isolation.", resolve: () => [] }),
+    output: t.expose("output", { type: "JSON", nullable: true, description: "What came of it." }),
+  }),
+});
+
+/** A page of runs, newest first. `find` narrows by the tenant and the filter. */
+export const RunNode = builder.loadableNode(Run, {
+  name: "Run",
+  description: "One execution of a playbook's version, or of one action.",
+  id: { resolve: (run) => run.id, description: "Opaque." },
+  authScopes: { permission: "run:read" },
+  load: (ids: string[], { operation: { em, tenantId } }) =>
+    em.find(Run, { id: { $in: ids.filter(isUuid) }, tenantId }, { disableIdentityMap: true }),
+  sort: (run) => run.id,
+  fields: (t) => ({
+    kind: t.field({ type: RunKindEnum, description: "What it executes.", resolve: ({ kind }) => kind }),
+    status: t.field({ type: RunStatusEnum, description: "Where it stands.", resolve: ({ status }) => status }),
+    sandbox: t.exposeBoolean("sandbox", { description: "Whether it touches nothing outside." }),
+    dryRun: t.exposeBoolean("dryRun", { description: "Whether every executor is answered by a simulation." }),
+    context: t.field({
+      type: "JSON",
+      nullable: true,
+      description: "What it was started with: `{finding, asset, …}`.",
+      resolve: ({ context }) => context,
+    }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was accepted: durable from then on." }),
+    startedAt: t.expose("startedAt", { type: "DateTime", nullable: true, description: "When it began; null while queued." }),
+    finishedAt: t.expose("finishedAt", { type: "DateTime", nullable: true, description: "When it ended; null until then." }),
+    durationMs: t.float({
+      nullable: true,
+      description: "From its start to its end, in milliseconds; null until then.",
+      resolve: ({ startedAt, finishedAt }) => (startedAt && finishedAt ? finishedAt.getTime() - startedAt.getTime() : null),
+    }),
+    failedStepCount: t.exposeInt("failedStepCount", { description: "Steps that failed or timed out, also where it went on." }),
+    simulatedStepCount: t.exposeInt("simulatedStepCount", { description: "Steps that contacted nobody." }),
+    attempt: t.exposeInt("attempt", { description: "Of the whole run, from 1." }),
+    lastCursor: t.string({
+      nullable: true,
+      description: "Place of its last event: a subscription with `after` this goes on from exactly this answer.",
+      resolve: (run, _args, { em }) => lastCursor(em, run),
+    }),
+    startedBy: t.field({
+      type: ActorObject,
+      description: "Who started it.",
+      resolve: ({ startedByKind, startedByName }) => ({ kind: startedByKind, name: startedByName }),
+    }),
+    error: t.field({
+      type: ExecutionErrorObject,
+      nullable: true,
+      description: "Why, when it did not succeed.",
+      resolve: ({ errorCode, errorMessage }) => (errorCode == null ? null : { code: errorCode, message: errorMessage ?? "" }),
+    }),
+    playbookVersion: t.field({
+      type: PlaybookVersionNode,
+      nullable: true,
+      description: "The exact version it walks; null for a run of one action.",
+      resolve: ({ playbookVersionId }) => playbookVersionId,
+    }),
+    rerunOf: t.field({
+      type: Run,
+      nullable: true,
+      description: "The run whose successes it took over.",
+      resolve: ({ rerunOfId }, _args, { operation: { em, tenantId } }) =>
+        rerunOfId == null ? null : em.findOne(Run, { id: rerunOfId, tenantId }, { disableIdentityMap: true }),
+    }),
+    sandboxReport: t.field({
+      type: SandboxReport,
+      nullable: true,
+      description: "What a sandboxed run would have done; null for every other.",
+      resolve: () => null,
+    }),
+    steps: t.field({
+      type: [RunStepNode],
+      description: "Every step of the plan, in its order.",
+      resolve: async (run, _args, context) => {
+        const [plan, state] = await Promise.all([planOfRun(context, run), readState(context.em, run)]);
+        return [...stepsOf(run.id, plan, state)];
+      },
+    }),
+  }),
+});
+
+async function lastCursor(em: EntityManager, { id, tenantId }: Run): Promise<string | null> {
+  const [last] = await readEvents(em, { runId: id, tenantId, limit: 1, order: "desc" });
+  return last ? runCursor(last.sequence) : null;
+}
+
+const RunEdge = builder.edgeObject({ type: RunNode, name: "RunEdge" });
+export const RunConnection = builder.connectionObject({ type: RunNode, name: "RunConnection" }, RunEdge);
+
+const RunEventEdge = builder.edgeObject({ type: RunEventInterface, name: "RunEventEdge" });
+const RunEventConnection = builder.connectionObject({ type: RunEventInterface, name: "RunEventConnection" }, RunEventEdge);
+
+builder.objectField(RunNode, "events", (t) =>
+  t.connection(
+    {
+      type: RunEventInterface,
+      description: "Everything that happened in it, in order, log lines included.",
+      resolve: (run, args, { em }) => eventPage(em, run, args),
+    },
+    RunEventConnection,
+    RunEventEdge,
+  ),
+);
+
+// A cursor of this connection is a cursor of the streams, so that a client can go on from a page by subscribing.
+async function eventPage(em: EntityManager, run: Run, args: Parameters<typeof resolvePage>[0]) {
+  const { after, before, ...size } = args;
+  const range = { tenantId: run.tenantId, runId: run.id };
+  const page = await resolvePage<RunEvent>(size, {
+    key: ({ sequence }) => [String(sequence)],
+    keyLength: 1,
+    find: ({ limit, isInverted }) =>
+      readEvents(em, {
+        ...range,
+        limit,
+        order: isInverted ? "desc" : "asc",
+        ...(after == null ? {} : { after: sequenceOf(after) }),
+        ...(before == null ? {} : { before: sequenceOf(before) }),
+      }),
+    count: () => countEvents(em, range),
+  });
+  const edges = page.edges.map(({ node }) => ({ node, cursor: runCursor(node.sequence) }));
+  const ends = { startCursor: edges[0]?.cursor ?? null, endCursor: edges.at(-1)?.cursor ?? null };
+  return { ...page, edges, pageInfo: { ...page.pageInfo, ...ends } };
+}
+
+/** Runs of the caller's tenant, newest first. */
+export function runPage({ operation: { em, tenantId } }: Context, args: Parameters<typeof resolvePage>[0], filter: RunFilter) {
+  const where = whereOf(tenantId, filter);
+  return resolvePage<Run>(args, {
+    key: ({ id }) => [id],
+    keyLength: 1,
+    find: ({ after, before, limit, isInverted }) =>
+      em.find(
+        Run,
+        { $and: [where, ...(after ? [{ id: { $lt: uuidOf(after) } }] : []), ...(before ? [{ id: { $gt: uuidOf(before) } }] : [])] },
+        { orderBy: { id: isInverted ? "asc" : "desc" }, limit, disableIdentityMap: true },
+      ),
+    count: () => em.count(Run, where),
+  });
+}
+
+function uuidOf([id = ""]: readonly string[]): string {
+  return isUuid(id) ? id : "00000000-0000-0000-0000-000000000000";
+}
+
+builder.objectField(ActionNode, "runs", (t) =>
+  t.connection(
+    {
+      type: RunNode,
+      description: "Runs of this action by itself, newest first.",
+      authScopes: { permission: "run:read" },
+      resolve: (action, args, context) => runPage(context, args, { actionId: action.id }),
+    },
+    RunConnection,
+    RunEdge,
+  ),
+);
+builder.objectField(PlaybookNode, "runs", (t) =>
+  t.connection(
+    {
+      type: RunNode,
+      description: "Runs of this playbook, newest first.",
+      authScopes: { permission: "run:read" },
+      resolve: (playbook, args, context) => runPage(context, args, { playbookId: playbook.id }),
+    },
+    RunConnection,
+    RunEdge,
+  ),
+);
+
+export { RunEdge, runStatuses };

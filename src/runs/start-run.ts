@@ -1,0 +1,113 @@
+import { ConflictFailure, type Issue, ValidationFailure } from "../core/failures.ts";
+import { canonicalJson, isJsonObject, type Json, type JsonObject, sha256, storableJson } from "../core/json.ts";
+import { newId } from "../core/ids.ts";
+import { limits } from "../core/limits.ts";
+import type { Sealer } from "../secrets/seal.ts";
+import type { OperationContext } from "../tenancy/operation-context.ts";
+import type { Engine } from "./engine.ts";
+import { Run } from "./entities.ts";
+import type { NewRun } from "./new-run.ts";
+
+export interface StartPorts {
+  readonly engine: Pick<Engine, "begin">;
+  readonly sealer: Sealer;
+}
+
+/** What is started, as the operation worked it out. */
+export type Start = Pick<NewRun, "kind" | "plan" | "context"> &
+  Partial<Pick<NewRun, "playbookId" | "playbookVersionId" | "actionId" | "actionVersionId" | "parameters">> & {
+    readonly givenSecrets?: Readonly<Record<string, string>>;
+    readonly idempotencyKey?: string | undefined;
+    /** All that the caller said, for telling a repetition from another start under the same key. */
+    readonly input: Json;
+  };
+
+/**
+ * Makes a run durable and begins it. With an idempotency key, the first start with that key in the tenant is the only one: the same
+ * input again answers its run.
+ * @throws ConflictFailure `idempotency_conflict` when the key was used with other input; StateFailure `unavailable`.
+ */
+export async function startRun(ctx: OperationContext, ports: StartPorts, start: Start): Promise<Run> {
+  const { givenSecrets = {}, idempotencyKey, input, ...rest } = start;
+  const inputHash = sha256(canonicalJson(input));
+  if (idempotencyKey !== undefined) {
+    const known = await findByKey(ctx, idempotencyKey, inputHash);
+    if (known) return known;
+  }
+  const id = newId();
+  const birth: NewRun = {
+    ...rest,
+    id,
+    tenantId: ctx.tenantId,
+    startedBy: ctx.actor,
+    givenSecrets,
+    ...(await sealed(ctx, ports, { id, givenSecrets })),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey, inputHash }),
+  };
+  const result = await ports.engine.begin(birth);
+  const run = result === "written" ? await findById(ctx, id) : await findByKey(ctx, idempotencyKey ?? "", inputHash);
+  if (!run) throw new Error(`Run ${id} is gone.`);
+  return run;
+}
+
+/** What the sealed secrets of a run are sealed for. */
+export function runSecretsPurpose(tenantId: string, runId: string) {
+  return { tenantId, purpose: `run:${runId}` };
+}
+
+async function sealed(
+  { tenantId }: OperationContext,
+  { sealer }: StartPorts,
+  { id, givenSecrets }: Pick<NewRun, "id" | "givenSecrets">,
+): Promise<Pick<NewRun, "sealedSecrets">> {
+  if (Object.keys(givenSecrets).length === 0) return {};
+  return { sealedSecrets: await sealer.seal(JSON.stringify(givenSecrets), runSecretsPurpose(tenantId, id)) };
+}
+
+function findById({ em, tenantId }: OperationContext, id: string): Promise<Run | null> {
+  return em.findOne(Run, { id, tenantId }, { disableIdentityMap: true });
+}
+
+async function findByKey({ em, tenantId }: OperationContext, idempotencyKey: string, inputHash: string): Promise<Run | null> {
+  const run = await em.findOne(Run, { tenantId, idempotencyKey }, { disableIdentityMap: true });
+  if (run && run.inputHash !== inputHash) {
+    const message = "This idempotencyKey was used for a start with other input. Take a new key for a new start.";
+    throw new ConflictFailure("idempotency_conflict", message);
+  }
+  return run;
+}
+
+/**
+ * An object that came with a start, bounded and storable.
+ * @throws ValidationFailure when it is no object or too large.
+ */
+export function acceptedObject(value: Json | null | undefined, path: string): JsonObject {
+  if (value == null) return {};
+  const text = JSON.stringify(value);
+  const issues: Issue[] = [];
+  if (!isJsonObject(value)) issues.push({ path, code: "wrong_type", message: "This is an object, such as {\"finding\": {…}}." });
+  if (Buffer.byteLength(text) > limits.contextBytesMax) {
+    issues.push({ path, code: "too_large", message: `At most ${limits.contextBytesMax} bytes of JSON.` });
+  }
+  if (depthOf(value) > limits.documentDepthMax) {
+    issues.push({ path, code: "too_deep", message: `Nested deeper than ${limits.documentDepthMax} levels.` });
+  }
+  if (issues.length > 0) throw new ValidationFailure(issues);
+  return storableJson(value, text) as JsonObject;
+}
+
+/** @throws ValidationFailure when the key can't be one. */
+export function acceptedKey(key: string | null | undefined): string | undefined {
+  if (key == null) return undefined;
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  const message = "An idempotencyKey has 1 to 255 visible ASCII characters.";
+  throw new ValidationFailure([{ path: "$.idempotencyKey", code: "invalid_key", message }]);
+}
+
+function depthOf(value: Json): number {
+  let depth = 0;
+  for (let level: readonly Json[] = [value]; level.length > 0 && depth <= limits.documentDepthMax; depth += 1) {
+    level = level.flatMap((inner) => (typeof inner === "object" && inner !== null ? (Object.values(inner) as Json[]) : []));
+  }
+  return depth;
+}
