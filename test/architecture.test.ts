@@ -100,6 +100,18 @@ describe("the house", () => {
     expect(lines.filter((each) => each.lines > fileLinesMax)).toEqual([]);
   });
 
+  test("locks every optional package of every platform, without which npm ci refuses to install", () => {
+    const lock: { packages: Record<string, { optionalDependencies?: Record<string, string> }> } = JSON.parse(
+      readFileSync(path.join(root, "package-lock.json"), "utf8"),
+    );
+    const missing = Object.entries(lock.packages).flatMap(([place, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !(`node_modules/${name}` in lock.packages) && !(`${place}/node_modules/${name}` in lock.packages),
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
   test("names every file for what it holds", () => {
     expect([...texts.keys()].filter((file) => bannedNames.test(path.basename(file)))).toEqual([]);
   });
