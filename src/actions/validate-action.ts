@@ -8,7 +8,7 @@ import { type PackageFileInput, readPackage } from "./package.ts";
 
 /** A definition as it comes in, and the files of its package. */
 export interface DefinitionInput {
-  readonly definition: Json;
+  readonly definition?: Json | undefined;
   readonly files?: readonly PackageFileInput[] | null | undefined;
 }
 
