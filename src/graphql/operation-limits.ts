@@ -1,3 +1,4 @@
+import { PothosValidationError } from "@pothos/core";
 import { complexityFromQuery } from "@pothos/plugin-complexity";
 import {
   type ASTVisitor,
@@ -129,16 +130,25 @@ export interface CostQuestion {
 }
 
 /** Refuses an operation that would resolve more than `queryCostMax` fields: one for each, times the page of every connection around it. */
-export function costError({ schema, document, operation, variables }: CostQuestion): GraphQLError | undefined {
-  const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
-  const { complexity } = complexityFromQuery(
-    { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] },
-    { schema, variables },
-  );
-  if (complexity <= limits.queryCostMax) return undefined;
+export function costError(question: CostQuestion): GraphQLError | undefined {
+  const cost = costOf(question);
+  if (typeof cost !== "number") return cost;
+  if (cost <= limits.queryCostMax) return undefined;
   return requestError(
     "QUERY_TOO_EXPENSIVE",
-    `This operation costs ${complexity}, at most ${limits.queryCostMax} is allowed: ask for smaller pages or fewer fields.`,
-    { cost: complexity, costMax: limits.queryCostMax },
+    `This operation costs ${cost}, at most ${limits.queryCostMax} is allowed: ask for smaller pages or fewer fields.`,
+    { cost, costMax: limits.queryCostMax },
   );
+}
+
+function costOf({ schema, document, operation, variables }: CostQuestion): number | GraphQLError {
+  const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
+  try {
+    const alone = { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] } as const;
+    return complexityFromQuery(alone, { schema, variables }).complexity;
+  } catch (error) {
+    // Arguments are decoded to be weighed: an id that is none shows itself here already.
+    if (error instanceof PothosValidationError) return requestError("BAD_USER_INPUT", error.message);
+    throw error;
+  }
 }
