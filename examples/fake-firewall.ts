@@ -84,7 +84,7 @@ export async function startFakeFirewall(options: FakeFirewallOptions): Promise<F
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { status, body } = await answerTo(request);
-    options.onRequest(`${request.method} ${request.url} → ${status} ${JSON.stringify(body)}`);
+    options.onRequest(`${request.method} ${request.url} → ${status}`);
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
   }
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { RunEventsDocument, type RunEventsSubscription } from "../client/generated/graphql.ts";
 import type { Connection } from "./server-connection.ts";
-import { bold, dim, duration, ExampleError, green, red, say, yellow } from "./terminal.ts";
+import { bold, brief, dim, duration, ExampleError, green, red, say, yellow } from "./terminal.ts";
 
 /** One event of a run. */
 type Event = RunEventsSubscription["runEvents"];
@@ -22,7 +22,9 @@ export async function* eventsOf(connection: Connection, runId: string): AsyncGen
       return;
     } catch (error) {
       lost += 1;
-      if (error instanceof ExampleError || Array.isArray(error) || lost > reconnectsMax) throw error;
+      if (error instanceof ExampleError) throw error;
+      if (lost > reconnectsMax)
+        throw new ExampleError(`The connection is lost, and ${connection.url} does not answer any more.`);
       say(yellow("  the connection is lost, trying again"));
       await delay(500);
     }
@@ -68,7 +70,7 @@ function stepLine(
   const took = start === undefined || stepStatus === "RUNNING" ? "" : ` in ${duration(Date.parse(at) - start)}`;
   const which = attempt > 1 ? ` (attempt ${attempt})` : "";
   const why = error ? `: ${error.code}, ${error.message}` : "";
-  const result = stepStatus === "SUCCEEDED" ? dim(`  ${JSON.stringify(output)}`) : "";
+  const result = stepStatus === "SUCCEEDED" ? dim(`  ${brief(output)}`) : "";
   return `${bold(stepId)}${which} ${painted(stepStatus)}${took}${why}${result}`;
 }
 

@@ -15,7 +15,7 @@ import { registerActions, registerPlaybook } from "./catalogue.ts";
 import { type FakeFirewall, startFakeFirewall } from "./fake-firewall.ts";
 import { eventsOf, followRun, painted } from "./follow-run.ts";
 import { type Connection, connect } from "./server-connection.ts";
-import { bold, dim, duration, ExampleError, say, yellow } from "./terminal.ts";
+import { bold, brief, dim, duration, ExampleError, say, yellow } from "./terminal.ts";
 
 /** What `examples/start.env` names in EGRESS_ALLOW. */
 const firewallPortDefault = 4_199;
@@ -118,7 +118,7 @@ async function executeAlone(connection: Connection, name: string): Promise<boole
   }
   const { run } = await connection.request(RunDetailDocument, { id: result.run.id });
   const step = run?.steps[0];
-  const outcome = step?.error ? `${step.error.code}, ${step.error.message}` : JSON.stringify(step?.output);
-  say(`  ${name} ${painted(run?.status ?? "FAILED")} in ${duration(run?.durationMs ?? 0)}  ${dim(outcome ?? "")}`);
+  const outcome = step?.error ? `${step.error.code}, ${step.error.message}` : brief(step?.output);
+  say(`  ${name} ${painted(run?.status ?? "FAILED")} in ${duration(run?.durationMs ?? 0)}  ${dim(outcome)}`);
   return run?.status === "SUCCEEDED";
 }

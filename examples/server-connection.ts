@@ -51,9 +51,15 @@ export function connect(environment: Readonly<Record<string, string | undefined>
     },
     async *subscribe<Data>(document: TypedDocumentNode<Data, never>, variables: object) {
       const results = socket.iterate<Data>({ query: print(document), variables: { ...variables } });
-      for await (const { data, errors } of results) {
-        if (errors) throw new ExampleError(errors.map(({ message }) => message).join("\n"));
-        if (data) yield data;
+      try {
+        for await (const { data, errors } of results) {
+          if (errors) throw new ExampleError(errors.map(({ message }) => message).join("\n"));
+          if (data) yield data;
+        }
+      } catch (error) {
+        // The library throws the errors of a refused subscription as a list.
+        if (!Array.isArray(error)) throw error;
+        throw new ExampleError(error.map(({ message }: { message: string }) => message).join("\n"));
       }
     },
     close: async () => socket.dispose(),
@@ -70,9 +76,10 @@ function explained(error: unknown, url: string): unknown {
       return new ExampleError("This token may not do that; the example needs an admin's.");
     return new ExampleError(`The server refuses: ${errors.map(({ message }) => message).join("\n") || error.message}`);
   }
-  const cause = (error as { cause?: { code?: unknown } }).cause;
-  if (cause?.code !== "ECONNREFUSED") return error;
+  if (!(error instanceof TypeError)) return error;
+  // What fetch says is "fetch failed"; why is in its cause.
+  const why = error.cause instanceof Error ? error.cause.message : error.message;
   return new ExampleError(
-    `Nothing answers at ${url}. Start the server with npm start in another terminal, or set RIPOSTE_URL.`,
+    `Nothing answers at ${url} (${why}). Start the server with npm start in another terminal, or set RIPOSTE_URL.`,
   );
 }

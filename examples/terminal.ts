@@ -26,3 +26,9 @@ export function say(text = ""): void {
 export function duration(milliseconds: number): string {
   return milliseconds < 1_000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1_000).toFixed(1)} s`;
 }
+
+/** The JSON of a value, cut to what a line of a terminal shows. */
+export function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? "";
+  return text.length > 90 ? `${text.slice(0, 90)}…` : text;
+}
