@@ -39,7 +39,7 @@ describe("the whole server", () => {
     const query = "subscription { runUpdates { cursor } }";
     const overSse = await post(query, { authorization: "Bearer wrong", accept: "text/event-stream" });
     expect(await overSse.text()).toContain("UNAUTHENTICATED");
-    const [first] = await Array.fromAsync(server.subscribe("wrong", query));
+    const { value: first } = await server.subscribe("wrong", query).next();
     expect(first).toMatchObject({ errors: [{ extensions: { code: "UNAUTHENTICATED" } }] });
     const overHttp = await post("{ viewer { name } }", { authorization: "Bearer wrong" });
     expect(await overHttp.json()).toMatchObject({ data: null, errors: [{ extensions: { code: "UNAUTHENTICATED" } }] });

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type ClientOptions, WebSocket } from "ws";
+import { WebSocket } from "ws";
 import { limits } from "../../src/core/limits.ts";
+import { codeOf, connect, type RawClient, refusedWith, silent, subscribe, terminateAll } from "./raw-socket.ts";
 import { openToyEdge, type ToyEdge } from "./toy-edge.ts";
 
 let edge: ToyEdge;
@@ -16,80 +17,13 @@ beforeEach(() => {
   };
 });
 
-interface Message {
-  readonly type: string;
-  readonly id?: string;
-  readonly payload?: { data?: unknown; errors?: { extensions: { code: string } }[] };
-}
-
-/** A client that says exactly what a test wants it to. */
-interface RawClient {
-  readonly socket: WebSocket;
-  say(message: unknown): void;
-  hear(): Promise<Message>;
-  /** Code and reason of the close. */
-  closed: Promise<[number, string]>;
-}
-
-const opened: WebSocket[] = [];
-afterAll(() => {
-  for (const socket of opened) socket.terminate();
-});
-
-async function connect(options: ClientOptions = {}, url = edge.wsUrl): Promise<RawClient> {
-  const socket = new WebSocket(url, "graphql-transport-ws", options);
-  opened.push(socket);
-  const heard: Message[] = [];
-  const waiting: ((message: Message) => void)[] = [];
-  socket.on("message", (data) => {
-    const message = JSON.parse(String(data)) as Message;
-    const next = waiting.shift();
-    if (next) next(message);
-    else heard.push(message);
-  });
-  socket.on("error", () => undefined);
-  const closed = once(socket, "close").then(([code, reason]): [number, string] => [code, String(reason)]);
-  await once(socket, "open");
-  return {
-    socket,
-    closed,
-    say: (message) => socket.send(typeof message === "string" ? message : JSON.stringify(message)),
-    hear: () => {
-      const message = heard.shift();
-      return message ? Promise.resolve(message) : new Promise((resolve) => waiting.push(resolve));
-    },
-  };
-}
+afterAll(terminateAll);
 
 async function connectReady(authorization?: string): Promise<RawClient> {
-  const client = await connect();
+  const client = await connect(edge.wsUrl);
   client.say({ type: "connection_init", payload: authorization === undefined ? {} : { authorization } });
   expect(await client.hear()).toEqual({ type: "connection_ack" });
   return client;
-}
-
-const subscribe = (id: string, query: string, variables?: unknown) => ({
-  id,
-  type: "subscribe",
-  payload: { query, variables },
-});
-const codeOf = ({ payload }: Message) => (Array.isArray(payload) ? payload : payload?.errors)?.[0]?.extensions.code;
-
-/** The status by which the upgrade is refused. */
-function refusedWith(
-  url: string,
-  options: ClientOptions = {},
-  protocol = "graphql-transport-ws",
-): Promise<number | undefined> {
-  const socket = new WebSocket(url, protocol, options);
-  socket.on("error", () => undefined);
-  return new Promise((resolve) => {
-    socket.once("unexpected-response", (_request, response) => {
-      resolve(response.statusCode);
-      socket.terminate();
-    });
-    socket.once("open", () => resolve(undefined));
-  });
 }
 
 describe("a socket", () => {
@@ -112,7 +46,7 @@ describe("a socket", () => {
     edge.toy.boom = ({ isSignedIn }) => void signedIn.push(isSignedIn);
     byParameters.say(subscribe("1", "{ boom }"));
     await byParameters.hear();
-    const byHeader = await connect({ headers: { authorization: "Bearer good" } });
+    const byHeader = await connect(edge.wsUrl, { headers: { authorization: "Bearer good" } });
     byHeader.say({ type: "connection_init" });
     await byHeader.hear();
     byHeader.say(subscribe("1", "{ boom }"));
@@ -124,7 +58,7 @@ describe("a socket", () => {
   });
 
   test("is closed when it never says connection_init", async () => {
-    expect(await (await connect()).closed).toEqual([4408, "Connection initialisation timeout"]);
+    expect(await (await connect(edge.wsUrl)).closed).toEqual([4408, "Connection initialisation timeout"]);
   });
 
   test("is closed when it says connection_init twice", async () => {
@@ -134,7 +68,7 @@ describe("a socket", () => {
   });
 
   test("is closed when it subscribes before the acknowledgement", async () => {
-    const client = await connect();
+    const client = await connect(edge.wsUrl);
     client.say(subscribe("1", "{ hello }"));
     expect(await client.closed).toEqual([4401, "Unauthorized"]);
   });
@@ -174,7 +108,7 @@ describe("a socket", () => {
   });
 
   test("is cut when it does not answer pings", async () => {
-    const client = await connect({ autoPong: false });
+    const client = await connect(edge.wsUrl, { autoPong: false });
     client.say({ type: "connection_init" });
     expect((await client.closed)[0]).toBe(1006);
   });
@@ -262,7 +196,7 @@ describe("the upgrade to a socket", () => {
   });
 
   test("is allowed to a page of our own", async () => {
-    const client = await connect({ origin: new URL(edge.url).origin });
+    const client = await connect(edge.wsUrl, { origin: new URL(edge.url).origin });
     client.say({ type: "connection_init" });
     expect(await client.hear()).toEqual({ type: "connection_ack" });
   });
@@ -281,20 +215,18 @@ describe("the upgrade to a socket", () => {
 describe("sockets without a token", () => {
   test("are bounded in number; one that leaves makes room", async () => {
     const many = await openToyEdge();
-    const clients = await Promise.all(
-      Array.from({ length: limits.webSocketsAnonymousMax }, () => connect({}, many.wsUrl)),
-    );
+    const clients = await Promise.all(Array.from({ length: limits.webSocketsAnonymousMax }, () => connect(many.wsUrl)));
     for (const client of clients) client.say({ type: "connection_init" });
     for (const client of clients) await client.hear();
-    const oneMore = await connect({}, many.wsUrl);
+    const oneMore = await connect(many.wsUrl);
     oneMore.say({ type: "connection_init" });
     expect(await oneMore.closed).toEqual([4403, "Forbidden"]);
-    const signedIn = await connect({}, many.wsUrl);
+    const signedIn = await connect(many.wsUrl);
     signedIn.say({ type: "connection_init", payload: { authorization: "Bearer good" } });
     expect(await signedIn.hear()).toEqual({ type: "connection_ack" });
     clients[0]?.socket.close();
     await clients[0]?.closed;
-    const later = await connect({}, many.wsUrl);
+    const later = await connect(many.wsUrl);
     later.say({ type: "connection_init" });
     expect(await later.hear()).toEqual({ type: "connection_ack" });
     await many.close();
@@ -310,7 +242,7 @@ describe("a server that is stopping", () => {
         next: () => new Promise((resolve) => pushes.push((value) => resolve({ done: false, value }))),
       }),
     });
-    const client = await connect({}, stopping.wsUrl);
+    const client = await connect(stopping.wsUrl);
     client.say({ type: "connection_init" });
     await client.hear();
     client.say(subscribe("1", "subscription { ticks { cursor } }"));
@@ -324,16 +256,3 @@ describe("a server that is stopping", () => {
     expect((await client.closed)[0]).toBe(1001);
   });
 });
-
-/** A source that never says anything. */
-function silent(onEnd: () => void = () => undefined): AsyncIterableIterator<unknown> {
-  const source: AsyncIterableIterator<unknown> = {
-    [Symbol.asyncIterator]: () => source,
-    next: () => new Promise(() => undefined),
-    return: async () => {
-      onEnd();
-      return { done: true, value: undefined };
-    },
-  };
-  return source;
-}
