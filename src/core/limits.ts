@@ -231,6 +231,8 @@ export const limits = {
   executorsPerTenantMax: 150,
   /** Transitions in one flush of the journal. */
   flushEventsMax: 4_000,
+  /** Entries of a flush that hear in one turn of the event loop: about 2 ms of work, in which nothing else of the process moves. */
+  settledPerTurnMax: 100,
 
   // ---- The cluster ----------------------------------------------------------------------------------------------
   /** How long a node stays the owner of its runs without a heartbeat. */

@@ -7,6 +7,7 @@ import type { EventRow } from "./events.ts";
 import { endBackendSql, flushSettings, flushSql, writtenSql } from "./journal-sql.ts";
 import type { Membership } from "./membership.ts";
 import type { NewRun } from "./new-run.ts";
+import { Settlement } from "./settlement.ts";
 
 /** What changes in a run's row; written at its start, when it parks and when it ends. Instants in milliseconds since 1970. */
 export interface HeadChange {
@@ -59,6 +60,7 @@ type Backend = Client & { readonly processID?: number };
  */
 export class Journal {
   readonly #ports: JournalPorts;
+  readonly #settlement = new Settlement();
   #queue: JournalEntry[] = [];
   #client: Backend | undefined;
   /** The backend of a connection that broke: a flush may still be under way in it. */
@@ -86,13 +88,13 @@ export class Journal {
 
   /** This node may not write any more: what is waiting is lost, and a flush under way is not waited for. */
   abandon(): void {
-    settleAll(this.#queue.splice(0), "lost");
+    this.#settle(this.#queue.splice(0), "lost");
     void this.#disconnect();
   }
 
   /** Writes what is left and closes the connection. */
   async stop(): Promise<void> {
-    while (this.#isFlushing) await sleep(5);
+    while (this.#isFlushing || !this.#settlement.isOver()) await sleep(5);
     this.#isStopped = true;
     await this.#client?.end().catch(() => undefined);
     this.#client = undefined;
@@ -108,7 +110,7 @@ export class Journal {
 
   async #flush(batch: readonly JournalEntry[]): Promise<void> {
     const owner = this.#ports.membership.identity();
-    if (!owner) return settleAll(batch, "lost");
+    if (!owner) return this.#settle(batch, "lost");
     for (let failures = 0; ; failures += 1) {
       try {
         if (failures > 0 && (await this.#settleWritten(batch, owner))) return;
@@ -118,7 +120,7 @@ export class Journal {
         this.#ports.log.warn({ failures, message: (error as Error).message }, "journal.connection_failed");
         await this.#disconnect();
         const current = this.#ports.membership.identity();
-        if (this.#isStopped || current?.nodeId !== owner.nodeId) return settleAll(batch, "lost");
+        if (this.#isStopped || current?.nodeId !== owner.nodeId) return this.#settle(batch, "lost");
         await sleep(Math.min(20 * 2 ** failures, 500));
       }
     }
@@ -134,9 +136,9 @@ export class Journal {
       values: [owner.nodeId, owner.epoch, births, events, heads, signals, birthCount, notification],
     });
     const { fenced, born } = rows[0] as { fenced: number; born: string[] | null };
-    if (fenced === 0) return settleAll(batch, "lost");
+    if (fenced === 0) return this.#settle(batch, "lost");
     const kept = born ? new Set(born) : undefined;
-    for (const entry of batch) entry.settled(entry.birth && kept && !kept.has(entry.runId) ? "conflict" : "written");
+    this.#settlement.settle(batch, ({ birth, runId }) => (birth && kept && !kept.has(runId) ? "conflict" : "written"));
   }
 
   /** After a broken connection: whether the flush had been committed; settles it if so, or if this node may not write any more. */
@@ -152,10 +154,10 @@ export class Journal {
     ]);
     const { fenced, written } = rows[0] as { fenced: number; written: string[] };
     // Fenced, events of these runs may be those of their next owner.
-    if (fenced === 0) settleAll(batch, "lost");
+    if (fenced === 0) this.#settle(batch, "lost");
     else if (written.length === 0) return false;
     const found = new Set(written);
-    if (fenced > 0) for (const entry of batch) entry.settled(found.has(entry.runId) ? "written" : "conflict");
+    if (fenced > 0) this.#settlement.settle(batch, ({ runId }) => (found.has(runId) ? "written" : "conflict"));
     return true;
   }
 
@@ -174,11 +176,15 @@ export class Journal {
     const [first] = batch;
     if (batch.length === 1 && first) {
       this.#ports.log.error({ runId: first.runId, message: (error as Error).message }, "journal.refused");
-      return first.settled("refused");
+      return this.#settle(batch, "refused");
     }
     const middle = Math.ceil(batch.length / 2);
     await this.#flush(batch.slice(0, middle));
     await this.#flush(batch.slice(middle));
+  }
+
+  #settle(batch: readonly JournalEntry[], result: WriteResult): void {
+    this.#settlement.settle(batch, () => result);
   }
 
   async #connection(): Promise<Client> {
@@ -218,10 +224,6 @@ function takeBatch(queue: JournalEntry[]): readonly JournalEntry[] {
     count += 1;
   }
   return queue.splice(0, count);
-}
-
-function settleAll(batch: readonly JournalEntry[], result: WriteResult): void {
-  for (const entry of batch) entry.settled(result);
 }
 
 /**
