@@ -41,7 +41,8 @@ export async function openDbos(place: Place): Promise<Contender> {
   let count = 0;
   return {
     begin(listener) {
-      const key = `run-${(count += 1)}`;
+      count += 1;
+      const key = `run-${count}`;
       listeners.set(key, listener);
       void workflow(key, sampleContext).then(() => {
         listeners.delete(key);
