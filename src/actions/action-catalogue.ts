@@ -38,9 +38,6 @@ interface Meaning {
   readonly atMs: number;
 }
 
-/** The channel of PostgreSQL on which every change of a tenant's catalogue is notified; the payload is the tenant's id. */
-export const catalogueChannel = "riposte_catalogue";
-
 export function createActionCatalogue(options: CatalogueOptions): ActionCatalogue {
   const { em, clock, believedMs = limits.actionBelievedMs } = options;
   const meanings = new ByteBoundedCache<Meaning>(limits.actionCacheBytesMax);

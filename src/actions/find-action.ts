@@ -22,14 +22,21 @@ export async function findAction(em: EntityManager, tenantId: string, ref: strin
   return action ? { action, reference } : undefined;
 }
 
+/** Rows as they are now: an identity map would answer what it read before. */
+const unshared = { disableIdentityMap: true } as const;
+
 async function findByText(em: EntityManager, tenantId: string, text: string): Promise<Action | undefined> {
   const uuid = text.toLowerCase();
-  if (isUuid(uuid)) return (await em.findOne(Action, { tenantId, uuid })) ?? undefined;
-  const named = await em.findOne(Action, { tenantId, name: text });
+  if (isUuid(uuid)) return (await em.findOne(Action, { tenantId, uuid }, unshared)) ?? undefined;
+  const named = await em.findOne(Action, { tenantId, name: text }, unshared);
   if (named) return named;
   const range = uuidRange(text);
   if (!range) return undefined;
-  const begun = await em.find(Action, { tenantId, uuid: { $gte: range.least, $lte: range.greatest } }, { limit: 2 });
+  const begun = await em.find(
+    Action,
+    { tenantId, uuid: { $gte: range.least, $lte: range.greatest } },
+    { ...unshared, limit: 2 },
+  );
   if (begun.length > 1) throw new ValidationFailure([ambiguous]);
   return begun[0];
 }

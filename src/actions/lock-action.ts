@@ -3,7 +3,7 @@ import type { EntityManager } from "@mikro-orm/postgresql";
 import { type Issue, NotFoundFailure, ValidationFailure } from "../core/failures.ts";
 import { cardOf } from "./action-card.ts";
 import type { ActionDefinition } from "./definition.ts";
-import { type Action, ActionVersion } from "./entities.ts";
+import { Action, ActionVersion } from "./entities.ts";
 import { requireAction } from "./find-action.ts";
 import { parseVersion } from "./version.ts";
 
@@ -12,9 +12,8 @@ import { parseVersion } from "./version.ts";
  * @throws ValidationFailure, NotFoundFailure
  */
 export async function lockAction(em: EntityManager, tenantId: string, ref: string): Promise<Action> {
-  const action = await requireAction(em, tenantId, ref);
-  await em.refresh(action, { lockMode: LockMode.PESSIMISTIC_WRITE });
-  return action;
+  const { id } = await requireAction(em, tenantId, ref);
+  return em.findOneOrFail(Action, { id, tenantId }, { lockMode: LockMode.PESSIMISTIC_WRITE });
 }
 
 /**

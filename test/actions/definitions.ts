@@ -82,3 +82,16 @@ export function checked(definition: JsonObject, files: readonly PackageFile[] = 
   if (!good) throw new Error(JSON.stringify(issues, null, 2));
   return good;
 }
+
+/** A remote action with these fields in its executor. */
+export function remote(executor: JsonObject, changes: { readonly [field: string]: Json } = {}): JsonObject {
+  return remoteAction({
+    executor: { type: "remote", target: "https://firewall.internal/api", ...executor },
+    ...changes,
+  });
+}
+
+/** `path code` of every issue of a definition. */
+export function problems(definition: unknown, files: readonly PackageFile[] = []): string[] {
+  return checkDefinition(definition, files).issues.map(({ path, code }) => `${path} ${code}`);
+}
