@@ -119,7 +119,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   "Query.actions": page("actionCursor", (refs) => [{ search: refs.actionName }, { tags: [canary] }]),
   "Query.apiTokens": page("tokenCursor"),
   "Query.node": { calls: (refs) => nodeIds(refs).map((id) => ({ id })) },
-  "Query.nodes": { calls: (refs) => [{ ids: nodeIds(refs) }] },
+  "Query.nodes": { calls: (refs) => [{ ids: [refs.tenantId] }, { ids: nodeIds(refs) }] },
   "Query.playbook": { calls: (refs) => [{ key: refs.playbookKey }] },
   "Query.playbookSchema": plain,
   "Query.playbooks": page("playbookCursor", (refs) => [{ search: refs.playbookKey }, { tags: [canary] }]),

@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import type { TestServer } from "../support/server.ts";
 import { canary, definitionOf, playbookSource, type References } from "./root-fields.ts";
 
@@ -60,9 +60,9 @@ export async function makeStranger(server: TestServer, name: string): Promise<st
   return token;
 }
 
-/** Something that streams of a tenant tell. */
-export function stir(server: TestServer, token: string): Promise<unknown> {
-  return mutate(server, token, "executeAction", "run { id }", { ref: "own-action" });
+/** Executes an action, the caller's own by default: something that streams of its tenant tell. */
+export function stir(server: TestServer, token: string, input: object = { ref: "own-action" }): Promise<unknown> {
+  return mutate(server, token, "executeAction", "run { id }", input);
 }
 
 /** Calls a mutation that must succeed, and answers its payload. */
@@ -121,6 +121,11 @@ export async function seed(server: TestServer): Promise<References> {
     name: tokenName,
     roles: ["viewer"],
   });
+  // A second one of each kind: a stranger has at most one, so that a count over all tenants is seen.
+  await make("registerAction", "action { id }", { definition: definitionOf(`${actionName}-more`) });
+  await make("registerPlaybook", "playbook { id }", { source: playbookSource(`${playbookKey}-more`, actionName) });
+  await make("putSecret", "secret { id }", { name: `${secretName}-more`, value: canary });
+  await make("putVariable", "variable { id }", { name: `${variableName}-more`, value: canary });
   await make("executeAction", "run { id }", { ref: actionName, idempotencyKey });
   const { run } = await make<{ run: { id: string } }>("executePlaybook", "run { id }", {
     key: playbookKey,
@@ -166,6 +171,6 @@ async function readSeeded(server: TestServer, variables: { id: string; ref: stri
   }`;
   const read = async () => (await send(server, server.adminToken, query, variables)) as unknown as { data: Seeded };
   // The run goes on beside us; its first event has a cursor.
-  await expect.poll(async () => (await read()).data.run.lastCursor, { timeout: 10_000 }).not.toBeNull();
+  await vi.waitUntil(async () => (await read()).data.run.lastCursor !== null, { timeout: 10_000, interval: 20 });
   return (await read()).data;
 }

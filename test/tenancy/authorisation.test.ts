@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { schema } from "../../src/schema.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
+import { documentFor, type RootField, rootFieldsOf } from "./generated-documents.ts";
+import { canary, definitionOf, neverWere, type References, rootFields } from "./root-fields.ts";
+import { type Answer, codesOf, firstAnswer, makeStranger, mutate, seed, send, stir } from "./strangers.ts";
+
+const fields = rootFieldsOf(schema);
+const known = fields.filter(({ path }) => rootFields[path] !== undefined);
+
+let server: TestServer;
+let theirs: References;
+let never: References;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  theirs = await seed(server);
+  never = neverWere(theirs);
+});
+afterAll(() => server.close());
+
+interface Caller {
+  readonly token: string | null;
+  /** Makes something happen that endless streams tell. */
+  readonly stir?: () => Promise<unknown>;
+}
+
+/** Every answer of one field to one caller, call by call. */
+async function answersOf(root: RootField, refs: References, { token, stir }: Caller): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  const row = rootFields[root.path];
+  for (const variables of row?.calls(refs) ?? []) {
+    const query = documentFor(root, variables);
+    const stream = { token, query, variables, ...(row?.isEndless && stir ? { stir } : {}) };
+    answers.push(
+      root.kind === "subscription" ? await firstAnswer(server, stream) : await send(server, token, query, variables),
+    );
+  }
+  return answers;
+}
+
+describe("the table of root fields", () => {
+  test("has a row for every root field of the schema, and no other", () => {
+    expect(Object.keys(rootFields).toSorted()).toEqual(fields.map(({ path }) => path));
+  });
+
+  test("refers to a thing of every kind that is there, and to as many that never were", () => {
+    for (const name of Object.keys(theirs) as (keyof References)[]) {
+      expect(theirs[name], name).not.toBe("");
+      // A position in a list, or a name, is no thing of its own: all else differs.
+      expect(never[name], name).toHaveLength(theirs[name].length);
+      if (name !== "eventCursor") expect(never[name], name).not.toBe(theirs[name]);
+    }
+  });
+});
+
+describe("without a token", () => {
+  test.each(known)("$path is refused as UNAUTHENTICATED", async (root) => {
+    for (const answer of await answersOf(root, theirs, { token: null })) {
+      expect(codesOf(answer)).toEqual(["UNAUTHENTICATED"]);
+      expect(Object.values(answer.data ?? {}).filter((value) => value !== null)).toEqual([]);
+    }
+  });
+});
+
+describe("to a stranger", () => {
+  test.each(known)("$path answers about another tenant's things as about things that never were", async (root) => {
+    const answersTo = async (refs: References) => {
+      const name = `stranger ${crypto.randomUUID()}`;
+      const token = await makeStranger(server, name);
+      // The owner's run comes first: a stream that told it would tell it first.
+      const both = async () => {
+        await stir(server, server.adminToken, { ref: theirs.actionName, context: { finding: { title: canary } } });
+        await stir(server, token);
+      };
+      const answers = await answersOf(root, refs, { token, stir: both });
+      return answers.map((answer) => comparable(answer, refs, name));
+    };
+    const [aboutTheirs, aboutNever] = [await answersTo(theirs), await answersTo(never)];
+    // A stream that takes no reference tells the stranger's own runs, wherever they stand by then.
+    if (!rootFields[root.path]?.isEndless) expect(aboutTheirs).toEqual(aboutNever);
+    for (const text of aboutTheirs) {
+      expect(text).not.toContain(canary);
+      expect(text).not.toMatch(/"totalCount":([2-9]|\d\d)/);
+      expect(text).not.toMatch(/"(INTERNAL|BAD_USER_INPUT|GRAPHQL_VALIDATION_FAILED|UNAUTHENTICATED)"/);
+    }
+  });
+
+  test("nothing of the first tenant was changed by any of that", async () => {
+    const after = await seededState();
+    expect(after).toEqual(before);
+  });
+
+  let before: unknown;
+  beforeAll(async () => {
+    before = await seededState();
+  });
+});
+
+/** What strangers have tried to change. */
+async function seededState(): Promise<unknown> {
+  const query = `query ($ref: ActionRef!, $key: String!) {
+    tenantSettings { allowSelfApproval newActionsStartDisabled }
+    action(ref: $ref) { enabled activeVersion { id version status } versions { totalCount } }
+    playbook(key: $key) { enabled activeVersion { version } versions { totalCount } }
+    actions { totalCount } playbooks { totalCount }
+    secrets { edges { node { id name updatedAt } } }
+    variables { edges { node { id value } } }
+    apiTokens { edges { node { id revokedAt } } }
+  }`;
+  const { data } = await send(server, server.adminToken, query, { ref: theirs.actionName, key: theirs.playbookKey });
+  expect(data).toBeTruthy();
+  return data;
+}
+
+/** An answer as text, without what must differ between two callers or two sets of references. */
+function comparable(answer: Answer, refs: References, callerName: string): string {
+  const [value] = Object.values(answer.data ?? {}) as { __typename?: string }[];
+  // A payload is about the caller's own, new thing.
+  const shown = value?.__typename?.endsWith("Payload") ? { __typename: value.__typename } : answer;
+  const known = Object.entries(refs).toSorted(([, a], [, b]) => b.length - a.length);
+  let text = JSON.stringify(shown).replaceAll(callerName, "<caller>");
+  for (const [name, reference] of known) text = text.replaceAll(reference, `<${name}>`);
+  return text
+    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "<uuid>")
+    .replace(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"<instant>"')
+    .replace(/"(id|cursor|startCursor|endCursor|lastCursor)":"[A-Za-z0-9+/_=-]+"/g, '"$1":"<opaque>"')
+    .replace(/"lastUsedAt":(null|"<instant>")/g, '"lastUsedAt":<written by the way>')
+    .replace(/"durationMs":[\d.]+/g, '"durationMs":<ms>');
+}
+
+describe("each role", () => {
+  const roles = ["free", "viewer", "operator", "author", "admin"] as const;
+
+  test("may use the root fields that the reviewed table gives it", async () => {
+    const admin = await makeStranger(server, "customer");
+    const tokens = new Map<string, string>();
+    for (const role of roles) {
+      const input = { name: role, roles: [role === "free" ? "security_lead" : role] };
+      tokens.set(role, (await mutate<{ token: string }>(server, admin, "createApiToken", "token", input)).token);
+    }
+    const columns = [...tokens, ["host", server.adminToken] as const];
+    await mutate(server, server.adminToken, "registerAction", "action { id }", {
+      definition: definitionOf("own-action"),
+    });
+    const lines = [heading(columns.map(([role]) => role))];
+    for (const root of known) {
+      const cells: string[] = [];
+      for (const [role, token] of columns) {
+        const owner = role === "host" ? server.adminToken : admin;
+        const [answer] = await answersOf(root, never, { token, stir: () => stir(server, owner) });
+        cells.push(codesOf(answer ?? {}).includes("FORBIDDEN") ? "-" : "yes");
+      }
+      lines.push(line(root.path, cells));
+    }
+    await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("../golden/permissions.txt");
+  });
+});
+
+function heading(roles: readonly string[]): string {
+  return [
+    "Who may use which root field: measured by calling each. free: a role of one's own, such as security_lead;",
+    "admin: of a customer's tenant; host: an admin of the first tenant.",
+    "",
+    line("", roles),
+  ].join("\n");
+}
+
+function line(name: string, cells: readonly string[]): string {
+  return [name.padEnd(34), ...cells.map((cell) => cell.padEnd(9))].join("").trimEnd();
+}
