@@ -1,6 +1,6 @@
 import { BadInputError, DomainFailure, ValidationFailure } from "../core/failures.ts";
+import { resolvePage } from "../core/keyset-page.ts";
 import { builder } from "../graphql/builder.ts";
-import { resolvePage } from "../graphql/connection.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { actionDefinitionSchema } from "./definition-schema.ts";
 import type { Action } from "./entities.ts";

@@ -1,8 +1,8 @@
 import DataLoader from "dataloader";
 import { isUuid } from "../core/ids.ts";
+import { resolvePage } from "../core/keyset-page.ts";
 import { limits } from "../core/limits.ts";
 import { builder, type Context } from "../graphql/builder.ts";
-import { resolvePage } from "../graphql/connection.ts";
 // Its part of the context: whose actions they are.
 import "../tenancy/graphql.ts";
 import type { ActionCatalogue } from "./action-catalogue.ts";

@@ -1,5 +1,5 @@
 import type { FilterQuery } from "@mikro-orm/core";
-import type { PageRange } from "../graphql/connection.ts";
+import type { PageRange } from "../core/keyset-page.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { Action } from "./entities.ts";
 

@@ -1,5 +1,5 @@
 import { BadInputError } from "../core/failures.ts";
-import type { PageRange } from "../graphql/connection.ts";
+import type { PageRange } from "../core/keyset-page.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { ActionVersion } from "./entities.ts";
 import { parseVersion } from "./version.ts";

@@ -1,6 +1,6 @@
 import { ConflictFailure, type Issue, NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
+import { resolvePage } from "../core/keyset-page.ts";
 import { builder } from "../graphql/builder.ts";
-import { resolvePage } from "../graphql/connection.ts";
 import { ValidationIssue } from "../graphql/failures.ts";
 import { playbookDocumentSchema } from "./document-schema.ts";
 import type { Playbook } from "./entities.ts";

@@ -4,8 +4,8 @@ import { resolvePinned } from "../actions/resolve-version.ts";
 import { DomainFailure } from "../core/failures.ts";
 import { isUuid } from "../core/ids.ts";
 import type { Json } from "../core/json.ts";
+import { resolvePage } from "../core/keyset-page.ts";
 import { builder, type Context } from "../graphql/builder.ts";
-import { resolvePage } from "../graphql/connection.ts";
 // Its part of the context: whose playbooks they are.
 import "../tenancy/graphql.ts";
 import { type Pin, Playbook, PlaybookVersion, playbookFormats } from "./entities.ts";

@@ -1,8 +1,8 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { ActionNode } from "../actions/graphql.ts";
 import { isUuid } from "../core/ids.ts";
+import { resolvePage } from "../core/keyset-page.ts";
 import { builder, type Context } from "../graphql/builder.ts";
-import { resolvePage } from "../graphql/connection.ts";
 import { PlaybookNode, PlaybookVersionNode } from "../playbooks/graphql.ts";
 import { ActorObject } from "../tenancy/graphql-actor.ts";
 import { runCursor, sequenceOf } from "./cursor.ts";
@@ -39,7 +39,11 @@ const SandboxReport = builder.objectRef<{ output: unknown }>("SandboxReport").im
   description: "What a sandboxed run would have done outside.",
   fields: (t) => ({
     interceptedCalls: t.field({ type: [InterceptedCall], description: "Calls, not sent.", resolve: () => [] }),
-    commandsExecuted: t.field({ type: [ExecutedCommand], description: "Commands, run in isolation.", resolve: () => [] }),
+    commandsExecuted: t.field({
+      type: [ExecutedCommand],
+      description: "Commands, run in isolation.",
+      resolve: () => [],
+    }),
     output: t.expose("output", { type: "JSON", nullable: true, description: "What came of it." }),
   }),
 });
@@ -65,14 +69,25 @@ export const RunNode = builder.loadableNode(Run, {
       resolve: ({ context }) => context,
     }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was accepted: durable from then on." }),
-    startedAt: t.expose("startedAt", { type: "DateTime", nullable: true, description: "When it began; null while queued." }),
-    finishedAt: t.expose("finishedAt", { type: "DateTime", nullable: true, description: "When it ended; null until then." }),
+    startedAt: t.expose("startedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When it began; null while queued.",
+    }),
+    finishedAt: t.expose("finishedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When it ended; null until then.",
+    }),
     durationMs: t.float({
       nullable: true,
       description: "From its start to its end, in milliseconds; null until then.",
-      resolve: ({ startedAt, finishedAt }) => (startedAt && finishedAt ? finishedAt.getTime() - startedAt.getTime() : null),
+      resolve: ({ startedAt, finishedAt }) =>
+        startedAt && finishedAt ? finishedAt.getTime() - startedAt.getTime() : null,
     }),
-    failedStepCount: t.exposeInt("failedStepCount", { description: "Steps that failed or timed out, also where it went on." }),
+    failedStepCount: t.exposeInt("failedStepCount", {
+      description: "Steps that failed or timed out, also where it went on.",
+    }),
     simulatedStepCount: t.exposeInt("simulatedStepCount", { description: "Steps that contacted nobody." }),
     attempt: t.exposeInt("attempt", { description: "Of the whole run, from 1." }),
     lastCursor: t.string({
@@ -89,7 +104,8 @@ export const RunNode = builder.loadableNode(Run, {
       type: ExecutionErrorObject,
       nullable: true,
       description: "Why, when it did not succeed.",
-      resolve: ({ errorCode, errorMessage }) => (errorCode == null ? null : { code: errorCode, message: errorMessage ?? "" }),
+      resolve: ({ errorCode, errorMessage }) =>
+        errorCode == null ? null : { code: errorCode, message: errorMessage ?? "" },
     }),
     playbookVersion: t.field({
       type: PlaybookVersionNode,
@@ -130,7 +146,10 @@ const RunEdge = builder.edgeObject({ type: RunNode, name: "RunEdge" });
 export const RunConnection = builder.connectionObject({ type: RunNode, name: "RunConnection" }, RunEdge);
 
 const RunEventEdge = builder.edgeObject({ type: RunEventInterface, name: "RunEventEdge" });
-const RunEventConnection = builder.connectionObject({ type: RunEventInterface, name: "RunEventConnection" }, RunEventEdge);
+const RunEventConnection = builder.connectionObject(
+  { type: RunEventInterface, name: "RunEventConnection" },
+  RunEventEdge,
+);
 
 builder.objectField(RunNode, "events", (t) =>
   t.connection(
@@ -167,7 +186,11 @@ async function eventPage(em: EntityManager, run: Run, args: Parameters<typeof re
 }
 
 /** Runs of the caller's tenant, newest first. */
-export function runPage({ operation: { em, tenantId } }: Context, args: Parameters<typeof resolvePage>[0], filter: RunFilter) {
+export function runPage(
+  { operation: { em, tenantId } }: Context,
+  args: Parameters<typeof resolvePage>[0],
+  filter: RunFilter,
+) {
   const where = whereOf(tenantId, filter);
   return resolvePage<Run>(args, {
     key: ({ id }) => [id],
@@ -175,7 +198,13 @@ export function runPage({ operation: { em, tenantId } }: Context, args: Paramete
     find: ({ after, before, limit, isInverted }) =>
       em.find(
         Run,
-        { $and: [where, ...(after ? [{ id: { $lt: uuidOf(after) } }] : []), ...(before ? [{ id: { $gt: uuidOf(before) } }] : [])] },
+        {
+          $and: [
+            where,
+            ...(after ? [{ id: { $lt: uuidOf(after) } }] : []),
+            ...(before ? [{ id: { $gt: uuidOf(before) } }] : []),
+          ],
+        },
         { orderBy: { id: isInverted ? "asc" : "desc" }, limit, disableIdentityMap: true },
       ),
     count: () => em.count(Run, where),

@@ -1,7 +1,7 @@
 import { BadInputError, ForbiddenError, NotFoundFailure, ValidationFailure } from "../core/failures.ts";
 import { isUuid } from "../core/ids.ts";
+import { type PageRange, resolvePage } from "../core/keyset-page.ts";
 import { builder, type Context } from "../graphql/builder.ts";
-import { type PageRange, resolvePage } from "../graphql/connection.ts";
 // Its part of the context: whose secrets they are.
 import "../tenancy/graphql.ts";
 import { deleteSecret } from "./delete-secret.ts";

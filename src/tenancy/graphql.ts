@@ -8,8 +8,8 @@ import {
 } from "../core/failures.ts";
 import { localId } from "../core/global-id.ts";
 import { isUuid } from "../core/ids.ts";
+import { type PageArguments, resolvePage } from "../core/keyset-page.ts";
 import { builder } from "../graphql/builder.ts";
-import { type PageArguments, resolvePage } from "../graphql/connection.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { createApiToken } from "./create-api-token.ts";
 import { createTenant } from "./create-tenant.ts";

@@ -1,5 +1,5 @@
-import { BadInputError } from "../core/failures.ts";
-import { limits } from "../core/limits.ts";
+import { BadInputError } from "./failures.ts";
+import { limits } from "./limits.ts";
 
 /** The Relay arguments of a connection. */
 export interface PageArguments {
