@@ -31,7 +31,7 @@ export async function* streamRun(ports: RunStreamPorts, runId: string, after: nu
         if (event.type === "RUN_STATUS" && isTerminal(event.status)) return;
         if (ports.signal.aborted) return;
       }
-      if (events.length === 0 && !inbox.mustRead) await inbox.wait(limits.streamPollMs);
+      if (events.length === 0 && !inbox.mustRead && !ports.signal.aborted) await inbox.wait(limits.streamPollMs);
     }
   } finally {
     leave();
