@@ -1,5 +1,5 @@
 /** What a caller may do. `noun:verb`; every root field names one, or says that any valid token will do. */
-export const permissions = [
+const permissions = [
   "action:read",
   "action:write",
   "playbook:read",
@@ -23,7 +23,7 @@ const operator = [...reader, "run:execute"] as const;
 const author = [...operator, "action:write", "playbook:write", "secret:read"] as const;
 
 /** The roles with permissions. Any other name is free: it gives none, and serves as an approver's role. */
-export const rolePermissions: Readonly<Record<string, readonly Permission[]>> = {
+const rolePermissions: Readonly<Record<string, readonly Permission[]>> = {
   viewer: reader,
   operator,
   author,

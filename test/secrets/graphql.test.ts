@@ -39,9 +39,18 @@ describe("the API", () => {
       expect(answer).toMatch(/"errors"|ValidationFailure/);
       expect(answer).not.toContain(canary);
     }
-    const inline = ["{value:$}", "[$]", "{name: $}", "$", `{name: "x", value: {a: $}}`, `{name: "x", value: [$], other: $}`];
+    const inline = [
+      "{value:$}",
+      "[$]",
+      "{name: $}",
+      "$",
+      `{name: "x", value: {a: $}}`,
+      `{name: "x", value: [$], other: $}`,
+    ];
     for (const input of inline) {
-      const answer = await send(`mutation { putSecret(input: ${input.replaceAll("$", `"${canary}"`)}) { __typename } }`);
+      const answer = await send(
+        `mutation { putSecret(input: ${input.replaceAll("$", `"${canary}"`)}) { __typename } }`,
+      );
       expect(answer).toContain('"errors"');
       expect(answer).not.toContain(canary);
     }
@@ -53,10 +62,17 @@ describe("the API", () => {
   test("answers everything about a secret but its value", async () => {
     const put = await send(document, { input: { name: "answered", value: canary } });
     const { data } = JSON.parse(put) as { data: { putSecret: { secret: { id: string } } } };
-    const list = await send("{ secrets(first: 10) { totalCount edges { node { id name createdAt updatedAt lastUsedAt } } } }");
-    const node = await send("query ($id: ID!) { node(id: $id) { __typename id ... on Secret { name } } }", data.putSecret.secret);
+    const list = await send(
+      "{ secrets(first: 10) { totalCount edges { node { id name createdAt updatedAt lastUsedAt } } } }",
+    );
+    const node = await send(
+      "query ($id: ID!) { node(id: $id) { __typename id ... on Secret { name } } }",
+      data.putSecret.secret,
+    );
     const fields = await send('{ __type(name: "Secret") { fields { name } } }');
-    expect(JSON.parse(node)).toEqual({ data: { node: { __typename: "Secret", id: data.putSecret.secret.id, name: "answered" } } });
+    expect(JSON.parse(node)).toEqual({
+      data: { node: { __typename: "Secret", id: data.putSecret.secret.id, name: "answered" } },
+    });
     expect(list).toContain('"name":"answered"');
     expect(fields).not.toMatch(/value|sealed|key/i);
     expect(put + list + node).not.toContain(canary);
@@ -64,10 +80,14 @@ describe("the API", () => {
 
   test("pages through secrets and variables by name, both ways", async () => {
     for (const name of ["b", "a", "c", "D"]) {
-      await send("mutation ($input: PutVariableInput!) { putVariable(input: $input) { __typename } }", { input: { name, value: name } });
+      await send("mutation ($input: PutVariableInput!) { putVariable(input: $input) { __typename } }", {
+        input: { name, value: name },
+      });
     }
     const page = async (args: string) => {
-      const answer = await send(`{ variables(${args}) { totalCount pageInfo { hasNextPage endCursor } edges { node { name } } } }`);
+      const answer = await send(
+        `{ variables(${args}) { totalCount pageInfo { hasNextPage endCursor } edges { node { name } } } }`,
+      );
       return (JSON.parse(answer) as { data: { variables: VariablePage } }).data.variables;
     };
     const all = (await page("first: 4")).edges.map(({ node }) => node.name);
@@ -77,7 +97,9 @@ describe("the API", () => {
     const rest = await page(`first: 3, after: "${first.pageInfo.endCursor}"`);
     expect([...first.edges, ...rest.edges].map(({ node }) => node.name)).toEqual(all);
     expect((await page("last: 2")).edges.map(({ node }) => node.name)).toEqual(all.slice(2));
-    expect((await page(`last: 2, before: "${first.pageInfo.endCursor}"`)).edges.map(({ node }) => node.name)).toEqual(all.slice(0, 2));
+    expect((await page(`last: 2, before: "${first.pageInfo.endCursor}"`)).edges.map(({ node }) => node.name)).toEqual(
+      all.slice(0, 2),
+    );
     const bad = Buffer.from(JSON.stringify(["\u0000"])).toString("base64url");
     expect(await send(`{ variables(after: "${bad}") { totalCount } }`)).toContain("BAD_USER_INPUT");
   });
