@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { validateAction } from "../../src/actions/validate-action.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import { parseExpression } from "../../src/expressions/expression.ts";
+import { checkDocument } from "../../src/playbooks/check-document.ts";
+import { graphOf } from "../../src/playbooks/graph.ts";
+import { readSource } from "../../src/playbooks/source.ts";
+
+function blocksOf(page: string, language: string): string[] {
+  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), "utf8");
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "gms"))].map(([, block = ""]) => block);
+}
+
+describe("the examples of docs/definitions.md", () => {
+  const [definition = "", conditions = ""] = blocksOf("definitions.md", "json");
+  const files = [{ path: "block-ip.mjs", content: "" }];
+
+  test("make a valid definition, with the conditions too", () => {
+    const plain = JSON.parse(definition) as JsonObject;
+    const whole = { ...plain, ...(JSON.parse(`{${conditions}}`) as JsonObject) };
+    expect(Object.keys(whole)).toContain("conditions");
+    for (const given of [plain, whole])
+      expect(validateAction({ definition: given, files })).toMatchObject({ issues: [] });
+  });
+});
+
+describe("the examples of docs/playbooks.md", () => {
+  test("make a valid playbook, in which the fallback is not the next step", () => {
+    const [source = ""] = blocksOf("playbooks.md", "yaml");
+    const read = readSource(source);
+    expect(checkDocument(read).issues).toEqual([]);
+    expect(graphOf(read.document ?? {}).edges).toContainEqual({
+      from: "block",
+      to: null,
+      on: "SUCCESS",
+      isImplicit: true,
+    });
+  });
+
+  test("are expressions that can be read", () => {
+    const [lines = ""] = blocksOf("playbooks.md", "text");
+    const expressions = lines.trim().split("\n");
+    expect(expressions).toHaveLength(3);
+    for (const expression of expressions) expect(() => parseExpression(expression)).not.toThrow();
+  });
+});
