@@ -1,7 +1,7 @@
 import { limits } from "../core/limits.ts";
 import { isTerminal } from "./events.ts";
 import { countSteps } from "./fold.ts";
-import type { HeadChange } from "./journal.ts";
+import type { HeadChange } from "./journal-entry.ts";
 import type { RunInfo } from "./new-run.ts";
 import type { Walk } from "./transition.ts";
 

@@ -1,5 +1,5 @@
 import { limits } from "../core/limits.ts";
-import type { JournalEntry, WriteResult } from "./journal.ts";
+import type { JournalEntry, WriteResult } from "./journal-entry.ts";
 
 /**
  * Tells entries what became of them, in their order and a few in each turn of the event loop: what follows from the first of a large
