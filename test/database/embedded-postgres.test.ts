@@ -1,4 +1,4 @@
-import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -67,6 +67,10 @@ async function query(address: DatabaseAddress, statement: string): Promise<unkno
 async function addRow(address: DatabaseAddress, id: number): Promise<void> {
   await query(address, "create table if not exists deed (id int primary key)");
   await query(address, `insert into deed values (${id})`);
+}
+
+function hasSetpriv(): boolean {
+  return spawnSync("setpriv", ["--pdeathsig", "INT", "true"]).status === 0;
 }
 
 const deeds = "select id from deed order by id";
@@ -227,7 +231,7 @@ describe("the embedded PostgreSQL", () => {
     expect(await query(address, deeds)).toEqual([{ id: 1 }]);
   });
 
-  test.runIf(process.getuid?.() === 0 && process.platform === "linux")(
+  test.runIf(process.getuid?.() === 0 && process.platform === "linux" && hasSetpriv())(
     "runs for root in a directory that others may not enter, as another user",
     async () => {
       const directory = newDirectory();
