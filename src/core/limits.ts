@@ -247,6 +247,8 @@ export const limits = {
   loadRetryMs: 30_000,
   /** Runs claimed at once. */
   claimMax: 500,
+  /** A query of the engine that is not answered within this time is on a dead connection; reading 500 long runs takes a second or two. */
+  engineQueryMs: 10_000,
 
   // ---- Streams --------------------------------------------------------------------------------------------------
   /** Events waiting for one subscriber in memory; a slower one is served from the journal instead. */

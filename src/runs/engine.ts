@@ -58,7 +58,13 @@ export class Engine {
   constructor(ports: EnginePorts) {
     const { address, isAlone, hub, log } = ports;
     this.#ports = ports;
-    this.#pool = new Pool({ ...clientConfig(address), application_name: "riposte-engine", max: 4 });
+    this.#pool = new Pool({
+      ...clientConfig(address),
+      application_name: "riposte-engine",
+      max: 4,
+      connectionTimeoutMillis: limits.engineQueryMs,
+      query_timeout: limits.engineQueryMs,
+    });
     this.#pool.on("error", (error) => log.warn({ message: error.message }, "engine.connection_failed"));
     this.#membership = new Membership({
       address,

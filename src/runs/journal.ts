@@ -62,8 +62,7 @@ export class Journal {
   async stop(): Promise<void> {
     while (this.#isFlushing || !this.#settlement.isOver()) await sleep(5);
     this.#isStopped = true;
-    await this.#client?.end().catch(() => undefined);
-    this.#client = undefined;
+    await this.#disconnect();
   }
 
   async #flushAll(): Promise<void> {

@@ -175,3 +175,33 @@ describe("a flush that outlives its connection", () => {
     expect(await problemsOf(world, birth.id)).toEqual([]);
   });
 });
+
+describe("connections that fall silent", () => {
+  test("are given up within the lease: the node joins anew, and its runs go on", async () => {
+    const proxy = await startCuttingProxy(world.address);
+    const calls: boolean[] = [];
+    const engine = await world.engine(
+      async (call) => {
+        const { signal } = call.attempt;
+        calls.push(signal.aborted);
+        if (calls.length > 1) return echo(call);
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        return { status: "CANCELLED" };
+      },
+      { address: proxy.address },
+    );
+    const birth = world.birth(single);
+    await engine.begin(birth);
+    await world.until(() => calls.length === 1);
+    proxy.silence();
+    await world.ended(birth.id);
+    expect(stepsOf(await world.events(birth.id))).toEqual(["only.1 RUNNING", "only.2 RUNNING", "only.2 SUCCEEDED"]);
+    expect(await problemsOf(world, birth.id)).toEqual([]);
+    const next = world.birth(single);
+    await world.until(() => engine.isReady());
+    await engine.begin(next);
+    await world.ended(next.id);
+    await engine.stop();
+    await proxy.close();
+  }, 60_000);
+});

@@ -11,6 +11,8 @@ export interface CuttingProxy {
   readonly address: DatabaseAddress;
   /** Breaks every connection of now; PostgreSQL goes on with what it was told. */
   cut(): void;
+  /** Lets every connection of now fall silent: nothing passes any more, and nobody is told. */
+  silence(): void;
   close(): Promise<void>;
 }
 
@@ -35,6 +37,10 @@ export async function startCuttingProxy(address: DatabaseAddress): Promise<Cutti
     address: { socketDirectory: directory, ...rest },
     cut() {
       for (const client of clients) client.destroy();
+      clients.clear();
+    },
+    silence() {
+      for (const socket of [...clients, ...behind]) socket.unpipe().pause();
       clients.clear();
     },
     async close() {
