@@ -95,7 +95,7 @@ async function refuseViolations(
   { readSecrets, variables }: InputPorts,
   { definition, plan, parameters, context, givenSecrets }: Checked,
 ): Promise<void> {
-  const names = neededSecrets(definition, parameters).filter((name) => !Object.hasOwn(givenSecrets, name));
+  const names = neededSecrets(definition, { ...parameters, ...givenSecrets });
   const storedSecrets = names.length === 0 ? new Map<string, string>() : await readSecrets(tenantId, names);
   const info = { id: "", tenantId, kind: "ACTION" as const, plan, context, parameters, givenSecrets, createdAt: 0 };
   const prepared = prepareInvocation({

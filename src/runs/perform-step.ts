@@ -125,7 +125,7 @@ function storedSecrets(
 ): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>> {
   if ("code" in action) return noSecrets;
   const given = run.plan.kind === "ACTION" ? (run.parameters ?? {}) : step.parameters;
-  const names = neededSecrets(action.definition, given).filter((name) => !Object.hasOwn(run.givenSecrets, name));
+  const names = neededSecrets(action.definition, { ...given, ...run.givenSecrets });
   return names.length === 0 ? noSecrets : ports.readSecrets(run.tenantId, names);
 }
 

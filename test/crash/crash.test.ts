@@ -20,7 +20,8 @@ const scriptAction = {
   parameters: [{ name: "marker", type: "string", required: true }],
   executor: { type: "local", target: "wait.sh" },
 };
-const script = '#!/bin/sh\necho "marker $PARAM_MARKER" >&2\nsleep 0.0$(( $$ % 9 + 1 ))\nprintf \'{"echo":"%s"}\' "$1"\n';
+const script =
+  '#!/bin/sh\necho "marker $PARAM_MARKER" >&2\nsleep 0.0$(( $$ % 9 + 1 ))\nprintf \'{"echo":"%s"}\' "$1"\n';
 
 const playbook = `
 id: crash
@@ -149,7 +150,9 @@ async function someStepsEnded({ client }: ServerProcess): Promise<void> {
 async function allEnded({ client }: ServerProcess, runs: readonly string[]): Promise<void> {
   for (;;) {
     const answer = await client
-      .request<{ runs: { totalCount: number } }>("{ runs(first: 1, filter: { status: [QUEUED, RUNNING, WAITING] }) { totalCount } }")
+      .request<{ runs: { totalCount: number } }>(
+        "{ runs(first: 1, filter: { status: [QUEUED, RUNNING, WAITING] }) { totalCount } }",
+      )
       .catch(() => ({ runs: { totalCount: runs.length } }));
     if (answer.runs.totalCount === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 100));

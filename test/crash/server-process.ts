@@ -22,7 +22,12 @@ interface ServerProcessOptions {
 }
 
 /** Starts `src/main.ts` as a user would, and waits until it says that it is up. */
-export async function startServerProcess({ dataDirectory, port, token, env }: ServerProcessOptions): Promise<ServerProcess> {
+export async function startServerProcess({
+  dataDirectory,
+  port,
+  token,
+  env,
+}: ServerProcessOptions): Promise<ServerProcess> {
   const child = spawn(process.execPath, [path.resolve("src/main.ts")], {
     env: {
       PATH: process.env["PATH"],

@@ -121,6 +121,16 @@ describe("a secret given to an action", () => {
     expect(row).toEqual({ sealed_secrets: null });
   });
 
+  test("does not stand in for a stored one of the same name that another parameter refers to", async () => {
+    heard = "";
+    const parameters = { given_key: { $secret: "stored_key" }, stored_key: given };
+    const started = await server.client().request<{ executeAction: { run: { id: string } } }>(execute, {
+      input: { ref: "leak-remote", parameters },
+    });
+    for await (const _ of server.subscribe(server.adminToken, follow, { id: started.executeAction.run.id }));
+    expect(heard).toBe(`${stored}\n${JSON.stringify({ stored_key: given })}\n`);
+  });
+
   test("that is no text is refused without being told back", async () => {
     const input = { ref: "leak-local", parameters: { given_key: { value: given } } };
     const answer = await server.client().request<{ executeAction: unknown }>(execute, { input });
