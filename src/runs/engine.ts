@@ -51,6 +51,8 @@ export class Engine {
   #isSweepWanted = false;
   /** Something failed between a run's being ours and its going on here. */
   #mayHaveStrays = false;
+  /** Runs whose events were refused and that were told to fail: a second refusal is not answered at once. */
+  readonly #failing = new Set<string>();
   #sweepTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
   #stopped: Promise<void> | undefined;
@@ -112,13 +114,20 @@ export class Engine {
     throw result === "refused" ? new Error(`The journal refused run ${birth.id}.`) : unavailable();
   }
 
-  /** Something was said to these runs (`run_signal`), on whichever node: those that are resident here hear it now. */
+  /**
+   * Something was said to these runs (`run_signal`), on whichever node: those that are resident here hear it now. Never rejects: what
+   * could not be read now, the next sweep finds.
+   */
   async hint(runIds: readonly string[]): Promise<void> {
     const here = runIds.filter((id) => this.#resident.has(id));
     if (here.length < runIds.length) void this.#sweep();
     if (here.length === 0) return;
-    const { rows } = await this.#pool.query<Signal & { runId: string }>(signalsSql, [here]);
-    for (const [runId, signals] of Map.groupBy(rows, (row) => row.runId)) this.#resident.get(runId)?.signal(signals);
+    try {
+      const { rows } = await this.#pool.query<Signal & { runId: string }>(signalsSql, [here]);
+      for (const [runId, signals] of Map.groupBy(rows, (row) => row.runId)) this.#resident.get(runId)?.signal(signals);
+    } catch (error) {
+      this.#ports.log.warn({ message: (error as Error).message }, "engine.signals_unread");
+    }
   }
 
   /** Runs may have become free: claims what is due. */
@@ -176,6 +185,7 @@ export class Engine {
     // Of a run that was dropped before, the loss is old news.
     if (isOurs && reason === "lost") this.#membership.lost();
     if (reason === "broken") void this.#failBroken(run.info.id);
+    else this.#failing.delete(run.info.id);
     if (this.#isSweepWanted) void this.#sweep();
   }
 
@@ -255,8 +265,12 @@ export class Engine {
   async #failBroken(id: string): Promise<void> {
     const nodeId = this.#membership.identity()?.nodeId;
     try {
+      if (nodeId !== undefined && this.#failing.delete(id)) {
+        return await this.#giveBack(id, new Error("The database refuses even the run's failure."), nodeId);
+      }
       const run = (await loadRuns({ ...this.#ports, pool: this.#pool }, [id])).get(id);
       if (run === undefined || run instanceof Error || nodeId === undefined) return;
+      this.#failing.add(id);
       this.#settleIn(run, nodeId)?.fail("internal_error", "The run could not be written down.");
     } catch (error) {
       this.#mayHaveStrays = true;

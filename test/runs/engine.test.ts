@@ -221,6 +221,23 @@ describe("what an executor reports", () => {
     await world.pool.query("alter table run_event drop constraint poison");
   });
 
+  test("is put off, and holds nobody up, where the database will not even take the run's failure", async () => {
+    await world.pool.query(
+      "alter table run add constraint poison check (finished_at is null or context ->> 'is' is null)",
+    );
+    const engine = await world.engine(echo);
+    const [poison, other] = [world.birth(single, { context: { is: "poison" } }), world.birth(single)];
+    await Promise.all([engine.begin(poison), engine.begin(other)]);
+    await world.ended(other.id);
+    await world.until(async () => (await world.head(poison.id))?.ownerId === null);
+    expect((await world.head(poison.id))?.wakeAt?.getTime()).toBeGreaterThan(Date.now());
+    await world.pool.query("alter table run drop constraint poison");
+    await world.pool.query("update run set wake_at = now() where id = $1", [poison.id]);
+    await engine.wake();
+    await world.ended(poison.id);
+    expect(await problemsOf(world, poison.id)).toEqual([]);
+  });
+
   test("has its lines in order between the start and the outcome, up to the bound, and says where they end", async () => {
     const engine = await world.engine(({ attempt }) => {
       for (let line = 0; line < limits.logLinesPerAttemptMax + 50; line += 1) attempt.onLog("STDOUT", `line ${line}`);
