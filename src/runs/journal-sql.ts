@@ -5,7 +5,7 @@
  * Each head's run is to be looked up by its id, whatever the planner thinks of tables that were small when it planned: `between`, which
  * is always true, makes it expect one head, and `coalesce` keeps it off the index on the owner, which holds every run of this node.
  * Else a flush of a thousand heads compares each with every run there is.
- * $1 node, $2 epoch, $3 births, $4 events, $5 heads, $6 signals, $7 births sent, $8 text of the notification ('' for none).
+ * $1 node, $2 epoch, $3 births sent, $4 births, $5 heads, $6 signals, $7 text of the notification ('' for none), $8 to $18 columns of events.
  */
 export const flushSql = `
 with fence as materialized (
@@ -18,7 +18,7 @@ with fence as materialized (
     b.parameters, case when b.finished is null then b.secrets end, false, false, b.by_kind, b.by_name, b.by_id, b.idempotency_key, b.input_hash,
     case when b.is_released then null else $1 end, to_timestamp(b.wake / 1000.0), to_timestamp(b.started / 1000.0),
     to_timestamp(b.finished / 1000.0), b.attempt, b.failed, b.simulated, b.error_code, b.error_message
-  from json_to_recordset($3::json) as b(id uuid, tenant uuid, at float8, kind text, status text, playbook uuid, playbook_version uuid,
+  from json_to_recordset($4::json) as b(id uuid, tenant uuid, at float8, kind text, status text, playbook uuid, playbook_version uuid,
     action uuid, action_version uuid, context jsonb, parameters jsonb, secrets text, by_kind text, by_name text, by_id uuid,
     idempotency_key text, input_hash text, is_released boolean, wake float8, started float8, finished float8, attempt int, failed int,
     simulated int, error_code text, error_message text), fence
@@ -27,8 +27,9 @@ with fence as materialized (
 ), written as (
   insert into run_event (run_id, sequence, tenant_id, at, run_attempt, type, step_id, attempt, label, body)
   select e.r, e.s, e.t, to_timestamp(e.a / 1000.0), e.n, e.y, e.i, e.m, e.l, e.b
-  from json_to_recordset($4::json) as e(r uuid, s int, t uuid, a float8, n int, y text, i text, m int, l text, b jsonb, z boolean), fence
-  where e.z is null or e.r in (select id from births)
+  from unnest($8::uuid[], $9::int[], $10::uuid[], $11::float8[], $12::int[], $13::text[], $14::text[], $15::int[], $16::text[],
+    $17::jsonb[], $18::boolean[]) as e(r, s, t, a, n, y, i, m, l, b, z), fence
+  where not e.z or e.r in (select id from births)
 ), heads as (
   update run set status = h.status, owner_id = case when h.is_released then null else $1 end, wake_at = to_timestamp(h.wake / 1000.0),
     started_at = to_timestamp(h.started / 1000.0), finished_at = to_timestamp(h.finished / 1000.0), attempt = h.attempt,
@@ -42,8 +43,8 @@ with fence as materialized (
   delete from run_signal using fence where run_signal.id = any($6::uuid[])
 )
 select (select count(*)::int from fence) as fenced,
-  case when (select count(*) from births) < $7::int then array(select id::text from births) end as born,
-  case when $8::text <> '' then pg_notify('riposte_run', $8::text) end as notified`;
+  case when (select count(*) from births) < $3::int then array(select id::text from births) end as born,
+  case when $7::text <> '' then pg_notify('riposte_run', $7::text) end as notified`;
 
 /** Settings of the journal's connection. Fresh tables have no statistics, and the planner would hash the whole run table for each flush. */
 export const flushSettings =

@@ -3,11 +3,10 @@ import { Client } from "pg";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { clientConfig, type DatabaseAddress } from "../database/orm.ts";
-import type { EventRow } from "./events.ts";
 import type { JournalEntry, WriteResult } from "./journal-entry.ts";
+import { serialise } from "./journal-rows.ts";
 import { endBackendSql, flushSettings, flushSql, writtenSql } from "./journal-sql.ts";
 import type { Membership } from "./membership.ts";
-import type { NewRun } from "./new-run.ts";
 import { Settlement } from "./settlement.ts";
 
 interface JournalPorts {
@@ -55,6 +54,7 @@ export class Journal {
   /** This node may not write any more: what is waiting is lost, and a flush under way is not waited for. */
   abandon(): void {
     this.#settle(this.#queue.splice(0), "lost");
+    this.#settlement.tell();
     void this.#disconnect();
   }
 
@@ -67,10 +67,13 @@ export class Journal {
 
   async #flushAll(): Promise<void> {
     while (this.#queue.length > 0) {
-      const batch = takeBatch(this.#queue);
-      await this.#flush(batch);
+      const flushed = this.#flush(takeBatch(this.#queue));
+      // What the last flush settled is told while the database is at work on this one.
+      this.#settlement.tell();
+      await flushed;
     }
     this.#isFlushing = false;
+    this.#settlement.tell();
   }
 
   async #flush(batch: readonly JournalEntry[]): Promise<void> {
@@ -92,18 +95,18 @@ export class Journal {
   }
 
   async #write(batch: readonly JournalEntry[], owner: { nodeId: number; epoch: number }): Promise<void> {
-    const client = await this.#connection();
-    const { births, events, heads, signals, birthCount } = serialise(batch);
+    const client = this.#client ?? (await this.#connection());
+    const { birthCount, births, heads, signals, events } = serialise(batch);
     const notification = this.#ports.membership.hasPeers() ? hintOf(batch) : "";
     const { rows } = await client.query({
       name: "flush",
       text: flushSql,
-      values: [owner.nodeId, owner.epoch, births, events, heads, signals, birthCount, notification],
+      values: [owner.nodeId, owner.epoch, birthCount, births, heads, signals, notification, ...events],
     });
     const { fenced, born } = rows[0] as { fenced: number; born: string[] | null };
     if (fenced === 0) return this.#settle(batch, "lost");
     const kept = born ? new Set(born) : undefined;
-    this.#settlement.settle(batch, ({ birth, runId }) => (birth && kept && !kept.has(runId) ? "conflict" : "written"));
+    this.#settlement.add(batch, ({ birth, runId }) => (birth && kept && !kept.has(runId) ? "conflict" : "written"));
   }
 
   /** After a broken connection: whether the flush had been committed; settles it if so, or if this node may not write any more. */
@@ -122,7 +125,7 @@ export class Journal {
     if (fenced === 0) this.#settle(batch, "lost");
     else if (written.length === 0) return false;
     const found = new Set(written);
-    if (fenced > 0) this.#settlement.settle(batch, ({ runId }) => (found.has(runId) ? "written" : "conflict"));
+    if (fenced > 0) this.#settlement.add(batch, ({ runId }) => (found.has(runId) ? "written" : "conflict"));
     return true;
   }
 
@@ -149,7 +152,7 @@ export class Journal {
   }
 
   #settle(batch: readonly JournalEntry[], result: WriteResult): void {
-    this.#settlement.settle(batch, () => result);
+    this.#settlement.add(batch, () => result);
   }
 
   async #connection(): Promise<Client> {
@@ -206,54 +209,4 @@ const hintBytesMax = 7_000;
 function hintOf(batch: readonly JournalEntry[]): string {
   const ids = [...new Set(batch.map(({ runId }) => runId))].join(" ");
   return ids.length > hintBytesMax ? "*" : ids;
-}
-
-function serialise(batch: readonly JournalEntry[]) {
-  const births: string[] = [];
-  const events: string[] = [];
-  const heads: string[] = [];
-  const signals: string[] = [];
-  for (const entry of batch) {
-    if (entry.birth) births.push(JSON.stringify({ ...birthRow(entry.birth, entry.events[0]?.at), ...entry.head }));
-    else if (entry.head) heads.push(JSON.stringify({ id: entry.runId, ...entry.head }));
-    for (const event of entry.events) events.push(eventRow(entry, event));
-    if (entry.signals) signals.push(...entry.signals);
-  }
-  return {
-    births: `[${births.join()}]`,
-    events: `[${events.join()}]`,
-    heads: `[${heads.join()}]`,
-    signals,
-    birthCount: births.length,
-  };
-}
-
-// By hand, since it is the hottest line of the process: only step, label and body can hold what needs escaping.
-function eventRow({ runId, tenantId, birth }: JournalEntry, event: EventRow): string {
-  const step = event.stepId === null ? "" : `,"i":${JSON.stringify(event.stepId)}`;
-  const attempt = event.attempt === null ? "" : `,"m":${event.attempt}`;
-  const body = event.body === null ? "" : `,"b":${JSON.stringify(event.body)}`;
-  const ofBirth = birth ? `,"z":true` : "";
-  return `{"r":"${runId}","s":${event.sequence},"t":"${tenantId}","a":${event.at},"n":${event.runAttempt},"y":"${event.type}","l":${JSON.stringify(event.label)}${step}${attempt}${body}${ofBirth}}`;
-}
-
-function birthRow(birth: NewRun, at: number | undefined) {
-  return {
-    id: birth.id,
-    tenant: birth.tenantId,
-    at,
-    kind: birth.kind,
-    playbook: birth.playbookId,
-    playbook_version: birth.playbookVersionId,
-    action: birth.actionId,
-    action_version: birth.actionVersionId,
-    context: birth.context,
-    parameters: birth.parameters,
-    secrets: birth.sealedSecrets,
-    by_kind: birth.startedBy.kind,
-    by_name: birth.startedBy.name,
-    by_id: birth.startedBy.id,
-    idempotency_key: birth.idempotencyKey,
-    input_hash: birth.inputHash,
-  };
 }

@@ -10,26 +10,30 @@ export class Settlement {
   #results: WriteResult[] = [];
   #isTelling = false;
 
-  /** The first few hear at once. */
-  settle(entries: readonly JournalEntry[], resultOf: (entry: JournalEntry) => WriteResult): void {
+  /** They hear once `tell` is called. */
+  add(entries: readonly JournalEntry[], resultOf: (entry: JournalEntry) => WriteResult): void {
     for (const entry of entries) {
       this.#entries.push(entry);
       this.#results.push(resultOf(entry));
     }
-    if (!this.#isTelling) this.#tell();
+  }
+
+  /** The first few hear at once. */
+  tell(): void {
+    if (!this.#isTelling) this.#tellSome();
   }
 
   /** True once everybody has heard. */
   isOver(): boolean {
-    return !this.#isTelling;
+    return !this.#isTelling && this.#entries.length === 0;
   }
 
-  #tell(): void {
+  #tellSome(): void {
     this.#isTelling = true;
     const entries = this.#entries.splice(0, limits.settledPerTurnMax);
     const results = this.#results.splice(0, limits.settledPerTurnMax);
     for (const [index, entry] of entries.entries()) entry.settled(results[index]!);
-    if (this.#entries.length > 0) setImmediate(() => this.#tell());
+    if (this.#entries.length > 0) setImmediate(() => this.#tellSome());
     else this.#isTelling = false;
   }
 }
