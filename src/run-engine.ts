@@ -58,13 +58,11 @@ export async function startRunEngine(parts: RunEngineParts) {
     actions.forget(tenantId);
     variables.forget(tenantId);
   };
-  const listener = await listenToPeers({
-    ...parts,
-    hub,
-    engine,
-    forget,
-    forgetAll: () => (actions.forgetAll(), variables.clear()),
-  });
+  const forgetAll = () => {
+    actions.forgetAll();
+    variables.clear();
+  };
+  const listener = await listenToPeers({ ...parts, hub, engine, forget, forgetAll });
   await engine.start();
   return {
     engine,

@@ -14,7 +14,11 @@ interface ExpiringCacheOptions<Value> {
   readonly entriesMax: number;
 }
 
-export function createExpiringCache<Value>({ load, ttlMs, entriesMax }: ExpiringCacheOptions<Value>): ExpiringCache<Value> {
+export function createExpiringCache<Value>({
+  load,
+  ttlMs,
+  entriesMax,
+}: ExpiringCacheOptions<Value>): ExpiringCache<Value> {
   const entries = new Map<string, { readonly value: Value; readonly until: number }>();
   const loading = new Map<string, Promise<Value>>();
 

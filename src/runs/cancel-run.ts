@@ -46,4 +46,3 @@ export async function refuseRerun(ctx: OperationContext, id: string): Promise<ne
   if (!(await findRun(ctx, id))) throw new NotFoundFailure("There is no such run.");
   throw new StateFailure("not_yet", "Rerunning from the failed step is not built yet; execute the playbook again.");
 }
-

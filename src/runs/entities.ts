@@ -45,8 +45,7 @@ const RunSchema = defineEntity({
   checks: [
     {
       name: "run_finished_iff_terminal",
-      expression:
-        "(finished_at is not null) = (status in ('SUCCEEDED','FAILED','CANCELLED','TIMED_OUT','SKIPPED'))",
+      expression: "(finished_at is not null) = (status in ('SUCCEEDED','FAILED','CANCELLED','TIMED_OUT','SKIPPED'))",
     },
     { name: "run_kind_names_what_runs", expression: "(kind = 'PLAYBOOK') = (playbook_version_id is not null)" },
     { name: "run_secrets_are_erased", expression: "finished_at is null or sealed_secrets is null" },
@@ -121,6 +120,13 @@ const RunSchema = defineEntity({
     errorCode: p.string().length(255).nullable(),
     errorMessage: p.text().nullable(),
     rerunOfId: p.uuid().nullable(),
+    /** Sequence of the last event, as of the statement that reads the head; only where it is asked for. */
+    lastSequence: p
+      .integer()
+      .$type<number>()
+      .nullable()
+      .lazy()
+      .formula((columns) => `(select max(sequence) from run_event where run_id = ${columns.id})`),
     /** The transaction that changed the head last: streams of a tenant read what changed since a snapshot by it. */
     changedXid: p.bigint("number").defaultRaw("((pg_current_xact_id())::text)::bigint"),
   },
@@ -166,4 +172,3 @@ const RunSignalSchema = defineEntity({
 });
 export class RunSignal extends RunSignalSchema.class {}
 RunSignalSchema.setClass(RunSignal);
-

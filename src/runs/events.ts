@@ -165,7 +165,14 @@ export function fromRow(row: EventRow): RunEvent {
   }
 }
 
-const terminal: ReadonlySet<string> = new Set(["SUCCEEDED", "SIMULATED", "FAILED", "TIMED_OUT", "CANCELLED", "SKIPPED"]);
+const terminal: ReadonlySet<string> = new Set([
+  "SUCCEEDED",
+  "SIMULATED",
+  "FAILED",
+  "TIMED_OUT",
+  "CANCELLED",
+  "SKIPPED",
+]);
 
 /** True for a status that nothing follows, of a run or of a step's attempt. */
 export function isTerminal(status: RunStatus | StepStatus): boolean {

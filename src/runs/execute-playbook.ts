@@ -32,13 +32,20 @@ export async function executePlaybook(
   if (!playbook) throw new NotFoundFailure(`There is no playbook with the key ${JSON.stringify(input.key)}.`);
   const version = await em.findOne(
     PlaybookVersion,
-    { tenantId, playbookId: playbook.id, ...(input.version == null ? { id: playbook.activeVersionId } : { version: input.version }) },
+    {
+      tenantId,
+      playbookId: playbook.id,
+      ...(input.version == null ? { id: playbook.activeVersionId } : { version: input.version }),
+    },
     { disableIdentityMap: true, fields: ["id"] },
   );
   if (!version) throw new NotFoundFailure(`Playbook ${playbook.key} has no version ${input.version}.`);
   if (input.dryRun) throw new StateFailure("not_yet", "Dry runs of playbooks are not built yet; leave dryRun out.");
   if (!playbook.enabled) {
-    throw new StateFailure("playbook_disabled", `Playbook ${playbook.key} is disabled; setPlaybookEnabled turns it on.`);
+    throw new StateFailure(
+      "playbook_disabled",
+      `Playbook ${playbook.key} is disabled; setPlaybookEnabled turns it on.`,
+    );
   }
   const plan = await ports.playbooks.plan(tenantId, version.id);
   return startRun(ctx, ports, {

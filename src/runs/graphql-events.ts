@@ -1,14 +1,22 @@
 import { builder } from "../graphql/builder.ts";
 import { runCursor } from "./cursor.ts";
 import { runStatuses } from "./entities.ts";
-import { type LogFact, type NoticeFact, type RunEvent, type RunStatusFact, type StepStatusFact, stepStatuses } from "./events.ts";
+import {
+  type LogFact,
+  type NoticeFact,
+  type RunEvent,
+  type RunStatusFact,
+  type StepStatusFact,
+  stepStatuses,
+} from "./events.ts";
 
 export const RunStatusEnum = builder.enumType("RunStatus", {
   description: "Where a run stands. SUCCEEDED, FAILED, TIMED_OUT, CANCELLED and SKIPPED are final.",
   values: runStatuses,
 });
 export const StepStatusEnum = builder.enumType("StepStatus", {
-  description: "Where a step stands. SIMULATED: nothing outside was contacted. SKIPPED: its conditions were false, or the run went another way.",
+  description:
+    "Where a step stands. SIMULATED: nothing outside was contacted. SKIPPED: its conditions were false, or the run went another way.",
   values: stepStatuses,
 });
 const LogStreamEnum = builder.enumType("LogStream", {
@@ -16,13 +24,17 @@ const LogStreamEnum = builder.enumType("LogStream", {
   values: ["STDOUT", "STDERR", "SYSTEM"] as const,
 });
 
-export const ExecutionErrorObject = builder.objectRef<{ readonly code: string; readonly message: string }>("ExecutionError").implement({
-  description: "What ended a run, or a step's attempt, without success.",
-  fields: (t) => ({
-    code: t.exposeString("code", { description: "Stable, lower_snake where it is ours; a script may answer its own." }),
-    message: t.exposeString("message", { description: "What went wrong. Secrets in it are masked." }),
-  }),
-});
+export const ExecutionErrorObject = builder
+  .objectRef<{ readonly code: string; readonly message: string }>("ExecutionError")
+  .implement({
+    description: "What ended a run, or a step's attempt, without success.",
+    fields: (t) => ({
+      code: t.exposeString("code", {
+        description: "Stable, lower_snake where it is ours; a script may answer its own.",
+      }),
+      message: t.exposeString("message", { description: "What went wrong. Secrets in it are masked." }),
+    }),
+  });
 
 export const RunEventInterface = builder.interfaceRef<RunEvent>("RunEvent").implement({
   description: "Something that happened in a run. It never changes.",
@@ -66,7 +78,12 @@ builder.objectRef<RunEvent<StepStatusFact>>("StepStatusEvent").implement({
     stepId: t.exposeString("stepId", { description: "The step's id in its playbook." }),
     attempt: t.exposeInt("attempt", { description: "Of the step, from 1; with WAITING, the attempt to come." }),
     status: t.field({ type: StepStatusEnum, description: "The status it took.", resolve: ({ status }) => status }),
-    output: t.field({ type: "JSON", nullable: true, description: "Its result, with an outcome.", resolve: ({ output }) => output }),
+    output: t.field({
+      type: "JSON",
+      nullable: true,
+      description: "Its result, with an outcome.",
+      resolve: ({ output }) => output,
+    }),
     error: t.field({
       type: ExecutionErrorObject,
       nullable: true,

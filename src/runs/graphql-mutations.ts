@@ -1,6 +1,6 @@
 import type { ActionCatalogue } from "../actions/action-catalogue.ts";
-import { localId } from "../core/global-id.ts";
 import { ConflictFailure, NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
+import { localId } from "../core/global-id.ts";
 import { builder } from "../graphql/builder.ts";
 import type { PlaybookCatalogue } from "../playbooks/playbook-catalogue.ts";
 import type { Sealer } from "../secrets/seal.ts";
@@ -37,10 +37,16 @@ const ExecuteActionInput = builder.inputType("ExecuteActionInput", {
   description: "Which action to execute by itself, and with what.",
   fields: (t) => ({
     ref: t.field({ type: "ActionRef", required: true, description: "The action, or a version of it." }),
-    parameters: t.field({ type: "JSON", description: "Its arguments by name, as JSON: nothing is coerced. Secrets are kept encrypted until the run has ended." }),
+    parameters: t.field({
+      type: "JSON",
+      description:
+        "Its arguments by name, as JSON: nothing is coerced. Secrets are kept encrypted until the run has ended.",
+    }),
     context: t.field({ type: "JSON", description: "`{finding, asset, …}` for its mappings and conditions." }),
     sandbox: t.boolean({ description: "Touch nothing outside. Not built yet: answers the failure `not_yet`." }),
-    idempotencyKey: t.string({ description: "The same key with the same input answers the first run instead of starting another." }),
+    idempotencyKey: t.string({
+      description: "The same key with the same input answers the first run instead of starting another.",
+    }),
   }),
 });
 
@@ -63,8 +69,12 @@ const ExecutePlaybookInput = builder.inputType("ExecutePlaybookInput", {
     key: t.string({ required: true, description: "The playbook's key." }),
     version: t.string({ description: "MAJOR.MINOR.PATCH; the active version when left out." }),
     context: t.field({ type: "JSON", description: "`{finding, asset, …}`: what its templates and conditions read." }),
-    dryRun: t.boolean({ description: "Answer every executor by a simulation. Not built yet: answers the failure `not_yet`." }),
-    idempotencyKey: t.string({ description: "The same key with the same input answers the first run instead of starting another." }),
+    dryRun: t.boolean({
+      description: "Answer every executor by a simulation. Not built yet: answers the failure `not_yet`.",
+    }),
+    idempotencyKey: t.string({
+      description: "The same key with the same input answers the first run instead of starting another.",
+    }),
   }),
 });
 
@@ -111,10 +121,12 @@ const RerunFromFailureInput = builder.inputType("RerunFromFailureInput", {
 builder.mutationField("rerunFromFailure", (t) =>
   t.field({
     type: payload("RerunFromFailurePayload", "A run that takes over what had succeeded in another."),
-    description: "Runs a failed playbook again from the step that failed. Not built yet: answers the failure `not_yet`.",
+    description:
+      "Runs a failed playbook again from the step that failed. Not built yet: answers the failure `not_yet`.",
     authScopes: { permission: "run:execute" },
     errors: { types: [ConflictFailure, NotFoundFailure, StateFailure] },
     args: { input: t.arg({ type: RerunFromFailureInput, required: true, description: "Which run." }) },
-    resolve: (_root, { input: { id } }, context): Promise<RunPayload> => refuseRerun(context.operation, localId("Run", id) ?? ""),
+    resolve: (_root, { input: { id } }, context): Promise<RunPayload> =>
+      refuseRerun(context.operation, localId("Run", id) ?? ""),
   }),
 );

@@ -1,6 +1,6 @@
 import { findAction } from "../actions/find-action.ts";
-import { builder, type Context } from "../graphql/builder.ts";
 import { localId } from "../core/global-id.ts";
+import { builder, type Context } from "../graphql/builder.ts";
 import { Playbook } from "../playbooks/entities.ts";
 import { findRun } from "./find-run.ts";
 import { RunConnection, RunEdge, RunKindEnum, RunNode, runPage } from "./graphql.ts";
@@ -28,7 +28,10 @@ export async function resolveFilter(
   filter: typeof RunFilterInput.$inferInput | null | undefined,
 ): Promise<RunFilter> {
   const { kind, status, playbook, action, since, until, sandbox } = filter ?? {};
-  const foundPlaybook = playbook == null ? undefined : await em.findOne(Playbook, { tenantId, key: playbook }, { disableIdentityMap: true });
+  const foundPlaybook =
+    playbook == null
+      ? undefined
+      : await em.findOne(Playbook, { tenantId, key: playbook }, { disableIdentityMap: true });
   const foundAction = action == null ? undefined : await findAction(em, tenantId, action);
   return {
     kind: kind ?? undefined,
@@ -59,7 +62,8 @@ builder.queryField("runs", (t) =>
       description: "Runs, newest first.",
       authScopes: { permission: "run:read" },
       args: { filter: t.arg({ type: RunFilterInput, description: "Narrows the list." }) },
-      resolve: async (_root, { filter, ...page }, context) => runPage(context, page, await resolveFilter(context, filter)),
+      resolve: async (_root, { filter, ...page }, context) =>
+        runPage(context, page, await resolveFilter(context, filter)),
     },
     RunConnection,
     RunEdge,

@@ -1,6 +1,6 @@
-import { limits } from "../core/limits.ts";
-import { localId } from "../core/global-id.ts";
 import { NotFoundFailure } from "../core/failures.ts";
+import { localId } from "../core/global-id.ts";
+import { limits } from "../core/limits.ts";
 import { builder, type Context } from "../graphql/builder.ts";
 import { abortable } from "./abortable.ts";
 import { runCursor, sequenceOf, tenantCursor, xidOf } from "./cursor.ts";
@@ -10,7 +10,7 @@ import { findRun } from "./find-run.ts";
 import { fold, type RunState, unstarted } from "./fold.ts";
 import { RunNode } from "./graphql.ts";
 import { LogEventObject, RunEventInterface } from "./graphql-events.ts";
-import { resolveFilter, RunFilterInput } from "./graphql-queries.ts";
+import { RunFilterInput, resolveFilter } from "./graphql-queries.ts";
 import { planOfRun, RunStepNode } from "./graphql-steps.ts";
 import type { Hub } from "./hub.ts";
 import { readEvents } from "./read-events.ts";
@@ -46,7 +46,8 @@ function eventsOf(context: Context, run: Run, after: number, signal: AbortSignal
 builder.subscriptionField("runEvents", (t) =>
   t.field({
     type: RunEventInterface,
-    description: "Everything that happens in one run, once and in order, from the beginning or past `after`; completes when the run has ended.",
+    description:
+      "Everything that happens in one run, once and in order, from the beginning or past `after`; completes when the run has ended.",
     authScopes: { permission: "run:read" },
     args: {
       runId: t.arg.id({ required: true, description: "The run's opaque id." }),
@@ -63,7 +64,8 @@ builder.subscriptionField("runEvents", (t) =>
 builder.subscriptionField("runLogs", (t) =>
   t.field({
     type: LogEventObject,
-    description: "The log lines of one run, or of one of its steps, once and in order; completes when the run has ended.",
+    description:
+      "The log lines of one run, or of one of its steps, once and in order; completes when the run has ended.",
     authScopes: { permission: "run:read" },
     args: {
       runId: t.arg.id({ required: true, description: "The run's opaque id." }),
@@ -125,8 +127,13 @@ builder.subscriptionField("stepUpdates", (t) =>
 const RunUpdateObject = builder.objectRef<RunUpdate>("RunUpdate").implement({
   description: "The latest state of a run that changed.",
   fields: (t) => ({
-    cursor: t.string({ description: "What `after` takes to go on from here.", resolve: ({ xid }) => tenantCursor(xid) }),
-    matches: t.exposeBoolean("matches", { description: "False when the run is outside the filter now: take it off the list." }),
+    cursor: t.string({
+      description: "What `after` takes to go on from here.",
+      resolve: ({ xid }) => tenantCursor(xid),
+    }),
+    matches: t.exposeBoolean("matches", {
+      description: "False when the run is outside the filter now: take it off the list.",
+    }),
     run: t.field({ type: RunNode, description: "The run as it is now.", resolve: ({ run }) => run }),
   }),
 });
@@ -143,7 +150,11 @@ builder.subscriptionField("runUpdates", (t) =>
     },
     subscribe: async (_root, { filter, after }, context) => {
       const { em, tenantId } = context.operation;
-      const subscription = { tenantId, filter: await resolveFilter(context, filter), after: xidOf(context.lastEventId ?? after) };
+      const subscription = {
+        tenantId,
+        filter: await resolveFilter(context, filter),
+        after: xidOf(context.lastEventId ?? after),
+      };
       return abortable((signal) => streamRunUpdates({ hub: context.hub, em: () => em.fork(), signal }, subscription));
     },
     resolve: (update) => update as RunUpdate,

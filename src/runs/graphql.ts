@@ -6,9 +6,11 @@ import { builder, type Context } from "../graphql/builder.ts";
 import { PlaybookNode, PlaybookVersionNode } from "../playbooks/graphql.ts";
 import { ActorObject } from "../tenancy/graphql-actor.ts";
 import { runCursor, sequenceOf } from "./cursor.ts";
-import { Run, runKinds, runStatuses } from "./entities.ts";
+import { Run, runKinds } from "./entities.ts";
 import type { RunEvent } from "./events.ts";
+import { asShown, findRun } from "./find-run.ts";
 import { ExecutionErrorObject, RunEventInterface, RunStatusEnum } from "./graphql-events.ts";
+import { SandboxReport } from "./graphql-sandbox-report.ts";
 import { planOfRun, RunStepNode } from "./graphql-steps.ts";
 import { countEvents, readEvents, readState } from "./read-events.ts";
 import { type RunFilter, whereOf } from "./run-filter.ts";
@@ -16,46 +18,13 @@ import { stepsOf } from "./run-steps.ts";
 
 export const RunKindEnum = builder.enumType("RunKind", { description: "What a run executes.", values: runKinds });
 
-const InterceptedCall = builder
-  .objectRef<{ type: string; method: string; url: string; headers: unknown; body: unknown }>("InterceptedCall")
-  .implement({
-    description: "A call that a sandboxed run would have made.",
-    fields: (t) => ({
-      type: t.exposeString("type", { description: "The protocol: http." }),
-      method: t.exposeString("method", { nullable: true, description: "The HTTP method." }),
-      url: t.exposeString("url", { nullable: true, description: "Where it would have gone." }),
-      headers: t.expose("headers", { type: "JSON", nullable: true, description: "Its headers, secrets masked." }),
-      body: t.expose("body", { type: "JSON", nullable: true, description: "Its body, secrets masked." }),
-    }),
-  });
-const ExecutedCommand = builder.objectRef<{ command: string; exitCode: number | null }>("ExecutedCommand").implement({
-  description: "A command that a sandboxed run executed in isolation.",
-  fields: (t) => ({
-    command: t.exposeString("command", { description: "The command line." }),
-    exitCode: t.exposeInt("exitCode", { nullable: true, description: "How it ended; null when it was ended." }),
-  }),
-});
-const SandboxReport = builder.objectRef<{ output: unknown }>("SandboxReport").implement({
-  description: "What a sandboxed run would have done outside.",
-  fields: (t) => ({
-    interceptedCalls: t.field({ type: [InterceptedCall], description: "Calls, not sent.", resolve: () => [] }),
-    commandsExecuted: t.field({
-      type: [ExecutedCommand],
-      description: "Commands, run in isolation.",
-      resolve: () => [],
-    }),
-    output: t.expose("output", { type: "JSON", nullable: true, description: "What came of it." }),
-  }),
-});
-
-/** A page of runs, newest first. `find` narrows by the tenant and the filter. */
 export const RunNode = builder.loadableNode(Run, {
   name: "Run",
   description: "One execution of a playbook's version, or of one action.",
   id: { resolve: (run) => run.id, description: "Opaque." },
   authScopes: { permission: "run:read" },
   load: (ids: string[], { operation: { em, tenantId } }) =>
-    em.find(Run, { id: { $in: ids.filter(isUuid) }, tenantId }, { disableIdentityMap: true }),
+    em.find(Run, { id: { $in: ids.filter(isUuid) }, tenantId }, asShown),
   sort: (run) => run.id,
   fields: (t) => ({
     kind: t.field({ type: RunKindEnum, description: "What it executes.", resolve: ({ kind }) => kind }),
@@ -93,7 +62,7 @@ export const RunNode = builder.loadableNode(Run, {
     lastCursor: t.string({
       nullable: true,
       description: "Place of its last event: a subscription with `after` this goes on from exactly this answer.",
-      resolve: (run, _args, { em }) => lastCursor(em, run),
+      resolve: ({ lastSequence }) => (lastSequence == null ? null : runCursor(lastSequence)),
     }),
     startedBy: t.field({
       type: ActorObject,
@@ -107,40 +76,37 @@ export const RunNode = builder.loadableNode(Run, {
       resolve: ({ errorCode, errorMessage }) =>
         errorCode == null ? null : { code: errorCode, message: errorMessage ?? "" },
     }),
-    playbookVersion: t.field({
-      type: PlaybookVersionNode,
-      nullable: true,
-      description: "The exact version it walks; null for a run of one action.",
-      resolve: ({ playbookVersionId }) => playbookVersionId,
-    }),
-    rerunOf: t.field({
-      type: Run,
-      nullable: true,
-      description: "The run whose successes it took over.",
-      resolve: ({ rerunOfId }, _args, { operation: { em, tenantId } }) =>
-        rerunOfId == null ? null : em.findOne(Run, { id: rerunOfId, tenantId }, { disableIdentityMap: true }),
-    }),
-    sandboxReport: t.field({
-      type: SandboxReport,
-      nullable: true,
-      description: "What a sandboxed run would have done; null for every other.",
-      resolve: () => null,
-    }),
-    steps: t.field({
-      type: [RunStepNode],
-      description: "Every step of the plan, in its order.",
-      resolve: async (run, _args, context) => {
-        const [plan, state] = await Promise.all([planOfRun(context, run), readState(context.em, run)]);
-        return [...stepsOf(run.id, plan, state)];
-      },
-    }),
   }),
 });
 
-async function lastCursor(em: EntityManager, { id, tenantId }: Run): Promise<string | null> {
-  const [last] = await readEvents(em, { runId: id, tenantId, limit: 1, order: "desc" });
-  return last ? runCursor(last.sequence) : null;
-}
+builder.objectFields(RunNode, (t) => ({
+  playbookVersion: t.field({
+    type: PlaybookVersionNode,
+    nullable: true,
+    description: "The exact version it walks; null for a run of one action.",
+    resolve: ({ playbookVersionId }) => playbookVersionId,
+  }),
+  rerunOf: t.field({
+    type: Run,
+    nullable: true,
+    description: "The run whose successes it took over.",
+    resolve: ({ rerunOfId }, _args, { operation }) => (rerunOfId == null ? null : findRun(operation, rerunOfId)),
+  }),
+  sandboxReport: t.field({
+    type: SandboxReport,
+    nullable: true,
+    description: "What a sandboxed run would have done; null for every other.",
+    resolve: () => null,
+  }),
+  steps: t.field({
+    type: [RunStepNode],
+    description: "Every step of the plan, in its order.",
+    resolve: async (run, _args, context) => {
+      const [plan, state] = await Promise.all([planOfRun(context, run), readState(context.em, run)]);
+      return [...stepsOf(run.id, plan, state)];
+    },
+  }),
+}));
 
 const RunEdge = builder.edgeObject({ type: RunNode, name: "RunEdge" });
 export const RunConnection = builder.connectionObject({ type: RunNode, name: "RunConnection" }, RunEdge);
@@ -205,7 +171,7 @@ export function runPage(
             ...(before ? [{ id: { $gt: uuidOf(before) } }] : []),
           ],
         },
-        { orderBy: { id: isInverted ? "asc" : "desc" }, limit, disableIdentityMap: true },
+        { ...asShown, orderBy: { id: isInverted ? "asc" : "desc" }, limit },
       ),
     count: () => em.count(Run, where),
   });
@@ -240,4 +206,4 @@ builder.objectField(PlaybookNode, "runs", (t) =>
   ),
 );
 
-export { RunEdge, runStatuses };
+export { RunEdge };

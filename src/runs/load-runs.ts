@@ -85,7 +85,8 @@ async function infoOf(ports: LoadPorts, row: RunRow): Promise<RunInfo> {
 }
 
 async function planOf({ playbookPlan }: LoadPorts, row: RunRow): Promise<RunPlan> {
-  if (row.playbookVersionId !== null) return { ...(await playbookPlan(row.tenantId, row.playbookVersionId)), kind: "PLAYBOOK" };
+  if (row.playbookVersionId !== null)
+    return { ...(await playbookPlan(row.tenantId, row.playbookVersionId)), kind: "PLAYBOOK" };
   const { actionId, actionName: name, actionVersion: version } = row;
   if (actionId === null || name === null || version === null) throw new Error(`Run ${row.id} names nothing to run.`);
   return actionPlan({ actionId, name, version });

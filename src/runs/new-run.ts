@@ -29,4 +29,3 @@ export type RunInfo = Pick<
   NewRun,
   "id" | "tenantId" | "kind" | "plan" | "context" | "parameters" | "givenSecrets" | "actionVersionId"
 > & { readonly createdAt: number };
-

@@ -24,7 +24,12 @@ export async function readEvents(em: EntityManager, range: EventRange): Promise<
       tenantId,
       ...(after === undefined && before === undefined
         ? {}
-        : { sequence: { ...(after === undefined ? {} : { $gt: after }), ...(before === undefined ? {} : { $lt: before }) } }),
+        : {
+            sequence: {
+              ...(after === undefined ? {} : { $gt: after }),
+              ...(before === undefined ? {} : { $lt: before }),
+            },
+          }),
       ...(part === "state" ? { type: { $ne: "LOG" as const } } : {}),
     },
     { orderBy: { sequence: order }, disableIdentityMap: true, ...(limit === undefined ? {} : { limit }) },

@@ -33,6 +33,16 @@ export function stepOf(runId: string, step: PlanStep, state: RunState): RunStep 
   return { ...place, status: isTerminal(state.status) ? "SKIPPED" : "PENDING", attempt: 0, warnings: [] };
 }
 
-function shownState({ status, attempt, startedAt, finishedAt, input, output, error, warnings, actionVersionId }: StepState) {
+function shownState({
+  status,
+  attempt,
+  startedAt,
+  finishedAt,
+  input,
+  output,
+  error,
+  warnings,
+  actionVersionId,
+}: StepState) {
   return { status, attempt, startedAt, finishedAt, input, output, error, warnings, actionVersionId };
 }

@@ -4,6 +4,7 @@ import type { EntityManager } from "@mikro-orm/postgresql";
 import { limits } from "../core/limits.ts";
 import { Run } from "./entities.ts";
 import type { RunStatus } from "./events.ts";
+import { asShown } from "./find-run.ts";
 import type { Hub } from "./hub.ts";
 import { type RunFilter, unchanging, whereOf } from "./run-filter.ts";
 
@@ -100,7 +101,7 @@ async function* changedRuns(
       .find(
         Run,
         { $and: [where, rest] },
-        { orderBy: { changedXid: "asc", id: "asc" }, limit: limits.streamPageMax, disableIdentityMap: true },
+        { orderBy: { changedXid: "asc", id: "asc" }, limit: limits.streamPageMax, ...asShown },
       );
     yield* page;
     past = page.at(-1);

@@ -1,11 +1,12 @@
 import { ConflictFailure, type Issue, ValidationFailure } from "../core/failures.ts";
-import { canonicalJson, isJsonObject, type Json, type JsonObject, sha256, storableJson } from "../core/json.ts";
 import { newId } from "../core/ids.ts";
+import { canonicalJson, isJsonObject, type Json, type JsonObject, sha256, storableJson } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import type { Engine } from "./engine.ts";
 import { Run } from "./entities.ts";
+import { asShown } from "./find-run.ts";
 import type { NewRun } from "./new-run.ts";
 
 export interface StartPorts {
@@ -65,11 +66,15 @@ async function sealed(
 }
 
 function findById({ em, tenantId }: OperationContext, id: string): Promise<Run | null> {
-  return em.findOne(Run, { id, tenantId }, { disableIdentityMap: true });
+  return em.findOne(Run, { id, tenantId }, asShown);
 }
 
-async function findByKey({ em, tenantId }: OperationContext, idempotencyKey: string, inputHash: string): Promise<Run | null> {
-  const run = await em.findOne(Run, { tenantId, idempotencyKey }, { disableIdentityMap: true });
+async function findByKey(
+  { em, tenantId }: OperationContext,
+  idempotencyKey: string,
+  inputHash: string,
+): Promise<Run | null> {
+  const run = await em.findOne(Run, { tenantId, idempotencyKey }, asShown);
   if (run && run.inputHash !== inputHash) {
     const message = "This idempotencyKey was used for a start with other input. Take a new key for a new start.";
     throw new ConflictFailure("idempotency_conflict", message);
@@ -85,7 +90,8 @@ export function acceptedObject(value: Json | null | undefined, path: string): Js
   if (value == null) return {};
   const text = JSON.stringify(value);
   const issues: Issue[] = [];
-  if (!isJsonObject(value)) issues.push({ path, code: "wrong_type", message: "This is an object, such as {\"finding\": {…}}." });
+  if (!isJsonObject(value))
+    issues.push({ path, code: "wrong_type", message: 'This is an object, such as {"finding": {…}}.' });
   if (Buffer.byteLength(text) > limits.contextBytesMax) {
     issues.push({ path, code: "too_large", message: `At most ${limits.contextBytesMax} bytes of JSON.` });
   }
@@ -107,7 +113,9 @@ export function acceptedKey(key: string | null | undefined): string | undefined 
 function depthOf(value: Json): number {
   let depth = 0;
   for (let level: readonly Json[] = [value]; level.length > 0 && depth <= limits.documentDepthMax; depth += 1) {
-    level = level.flatMap((inner) => (typeof inner === "object" && inner !== null ? (Object.values(inner) as Json[]) : []));
+    level = level.flatMap((inner) =>
+      typeof inner === "object" && inner !== null ? (Object.values(inner) as Json[]) : [],
+    );
   }
   return depth;
 }
