@@ -237,6 +237,8 @@ export const limits = {
   // ---- The cluster ----------------------------------------------------------------------------------------------
   /** How long a node stays the owner of its runs without a heartbeat. */
   leaseMs: 5_000,
+  /** How long before the end of its lease a node that can't renew it ends its executors: their kill grace, and a little for the kill itself. */
+  leaseMarginMs: 2_500,
   /** Heartbeats: five to a lease, so that one lost is no death. */
   heartbeatMs: 1_000,
   /** How long a stopping node waits for its executors. */

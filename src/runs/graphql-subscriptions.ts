@@ -1,4 +1,4 @@
-import { NotFoundFailure } from "../core/failures.ts";
+import { BadInputError, NotFoundFailure } from "../core/failures.ts";
 import { localId } from "../core/global-id.ts";
 import { limits } from "../core/limits.ts";
 import { builder, type Context } from "../graphql/builder.ts";
@@ -33,6 +33,9 @@ async function openRun(context: Context, { runId, after }: RunStreamArguments): 
   const sequence = sequenceOf(context.lastEventId ?? after);
   const run = await findRun(context.operation, localId("Run", runId) ?? "");
   if (!run) throw new NotFoundFailure("There is no such run.");
+  // It would wait for ever for what follows it, or miss what comes before it.
+  if (sequence > (run.lastSequence ?? 0))
+    throw new BadInputError("This is no cursor of this run: it is past its last event.");
   return { run, after: sequence };
 }
 

@@ -47,10 +47,13 @@ export class Membership {
     this.#ports = ports;
   }
 
-  /** The node's id and epoch while it may act for its runs; undefined once its lease could have run out. */
+  /**
+   * The node's id and epoch while it may act for its runs; undefined once its lease is so near its end that what is under way has to be
+   * ended. A node that is alone has nobody who could take its runs over: it waits for its database as long as that takes.
+   */
   identity(): { readonly nodeId: number; readonly epoch: number } | undefined {
-    const isHeld = performance.now() - this.#renewedAt < limits.leaseMs - limits.heartbeatMs;
-    return isHeld ? this.#self : undefined;
+    const isHeld = performance.now() - this.#renewedAt < limits.leaseMs - limits.leaseMarginMs;
+    return isHeld || this.#ports.isAlone ? this.#self : undefined;
   }
 
   hasPeers(): boolean {
