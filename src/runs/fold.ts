@@ -77,36 +77,43 @@ function foldRunStatus(state: RunState, event: RunEvent & { type: "RUN_STATUS" }
   };
 }
 
+// Field by field: spreading a dozen small objects took a third of the time that a run needs for itself.
 function foldStep(before: StepState | undefined, event: RunEvent & { type: "STEP_STATUS" }): StepState {
   const { stepId, attempt, status, at } = event;
-  const common = { stepId, attempt, status, interruptions: before?.interruptions ?? 0 };
-  const kept = {
-    ...((event.input ?? before?.input) === undefined ? {} : { input: (event.input ?? before?.input) as Json }),
-    ...definedOf({
-      actionVersionId: event.actionVersionId ?? before?.actionVersionId,
-      retry: event.retry ?? before?.retry,
-      onInterrupt: event.onInterrupt ?? before?.onInterrupt,
-    }),
-  };
-  const warnings = [...(status === "RUNNING" ? [] : (before?.warnings ?? [])), ...(event.warnings ?? [])];
-  if (status === "RUNNING") return { ...common, ...kept, warnings, startedAt: at };
-  if (status === "WAITING") {
-    return {
-      ...common,
-      ...kept,
-      warnings,
-      ...definedOf({ startedAt: before?.startedAt, error: before?.error, retryAt: event.retryAt }),
-    };
+  const warnings = warningsOf(before, event);
+  const step: Mutable<StepState> = { stepId, attempt, status, interruptions: before?.interruptions ?? 0, warnings };
+  set(step, "input", event.input ?? before?.input);
+  set(step, "actionVersionId", event.actionVersionId ?? before?.actionVersionId);
+  set(step, "retry", event.retry ?? before?.retry);
+  set(step, "onInterrupt", event.onInterrupt ?? before?.onInterrupt);
+  if (status === "RUNNING") step.startedAt = at;
+  else if (status === "WAITING") {
+    set(step, "startedAt", before?.startedAt);
+    set(step, "error", before?.error);
+    set(step, "retryAt", event.retryAt);
+  } else {
+    step.startedAt = before?.startedAt ?? at;
+    step.finishedAt = at;
+    set(step, "output", event.output);
+    set(step, "error", event.error);
+    set(step, "isFinal", event.isFinal);
   }
-  return {
-    ...common,
-    ...kept,
-    warnings,
-    startedAt: before?.startedAt ?? at,
-    finishedAt: at,
-    ...(event.output === undefined ? {} : { output: event.output }),
-    ...definedOf({ error: event.error, isFinal: event.isFinal }),
-  };
+  return step;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What is undefined stays away. */
+function set<K extends keyof StepState>(step: Mutable<StepState>, key: K, value: StepState[K] | undefined): void {
+  if (value !== undefined) step[key] = value;
+}
+
+const noWarnings: readonly string[] = [];
+
+/** A try begins without any. */
+function warningsOf(before: StepState | undefined, event: RunEvent & { type: "STEP_STATUS" }): readonly string[] {
+  const earlier = event.status === "RUNNING" ? noWarnings : (before?.warnings ?? noWarnings);
+  return event.warnings ? [...earlier, ...event.warnings] : earlier;
 }
 
 function foldNotice(state: RunState, event: RunEvent & { type: "NOTICE" }): RunState {
@@ -144,10 +151,4 @@ export function countSteps(state: RunState): { failedStepCount: number; simulate
 
 function withStep(state: RunState, step: StepState): ReadonlyMap<string, StepState> {
   return new Map(state.steps).set(step.stepId, step);
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function definedOf<T extends object>(fields: T): Defined<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
 }

@@ -25,13 +25,12 @@ export function headChange({ run }: Walk, wake: number | null): HeadChange {
 /** When something falls due that nothing but the clock brings: a retry, or the end of the time the run has. Milliseconds since 1970. */
 export function nextDue(walk: Walk, info: RunInfo): number | undefined {
   if (walk.isFinished) return undefined;
-  const due: number[] = [];
-  for (const step of walk.run.steps.values()) {
-    if (step.status === "WAITING" && step.retryAt !== undefined) due.push(step.retryAt);
+  let due = Number.POSITIVE_INFINITY;
+  for (const { status, retryAt } of walk.run.steps.values()) {
+    if (status === "WAITING" && retryAt !== undefined && retryAt < due) due = retryAt;
   }
-  const deadline = deadlineOf(walk, info);
-  if (deadline !== undefined && !walk.run.ending) due.push(deadline);
-  return due.length === 0 ? undefined : Math.min(...due);
+  if (!walk.run.ending) due = Math.min(due, deadlineOf(walk, info) ?? due);
+  return due === Number.POSITIVE_INFINITY ? undefined : due;
 }
 
 /** When the run's time is over. */
@@ -43,8 +42,12 @@ export function deadlineOf(walk: Walk, { plan }: RunInfo): number | undefined {
 /** When the run may be put out of memory until, because it only waits, and for long; undefined where it must stay. */
 export function parkUntil(walk: Walk, info: RunInfo): number | undefined {
   if (walk.isFinished || walk.ready.size > 0 || walk.run.ending) return undefined;
-  const statuses = [...walk.run.steps.values()].map(({ status }) => status);
-  if (!statuses.includes("WAITING") || statuses.includes("RUNNING")) return undefined;
+  let isWaiting = false;
+  for (const { status } of walk.run.steps.values()) {
+    if (status === "RUNNING") return undefined;
+    if (status === "WAITING") isWaiting = true;
+  }
+  if (!isWaiting) return undefined;
   const due = nextDue(walk, info);
   return due !== undefined && due - Date.now() > limits.parkAfterMs ? due : undefined;
 }

@@ -60,7 +60,7 @@ class EventColumns {
     this.#steps.push(event.stepId === null ? "NULL" : quoted(event.stepId));
     this.#attempts.push(event.attempt ?? "NULL");
     this.#labels.push(quoted(event.label));
-    this.#bodies.push(event.body === null ? "NULL" : quoted(JSON.stringify(event.body)));
+    this.#bodies.push(event.body === null ? "NULL" : quotedJson(JSON.stringify(event.body)));
     this.#ofBirths.push(birth ? "t" : "f");
   }
 
@@ -84,6 +84,11 @@ class EventColumns {
 /** An element of an array's text. @see PostgreSQL 18, section 8.15.6 */
 function quoted(text: string): string {
   return `"${text.replaceAll(/["\\]/g, "\\$&")}"`;
+}
+
+/** The same for JSON, whose texts have no control characters left: then a JSON text of it is escaped as an array wants it, and quicker. */
+function quotedJson(json: string): string {
+  return JSON.stringify(json);
 }
 
 function birthRow(birth: NewRun, at: number | undefined) {

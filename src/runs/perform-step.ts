@@ -231,7 +231,7 @@ async function perform(
   { start, step, action, prepared }: Ready,
   conversation: Conversation,
 ): Promise<Outcome> {
-  const secrets = [...new Set([...prepared.secrets, ...Object.values(start.run.givenSecrets)])];
+  const { secrets } = prepared;
   try {
     const call =
       prepared.call.type === "local"
@@ -244,9 +244,9 @@ async function perform(
       secrets,
       ...conversation,
     });
-    return storableOutcome(
-      outcome.status === "SUCCEEDED" ? { ...outcome, output: mapOutput(action.definition, outcome.output) } : outcome,
-    );
+    const others = start.state.steps.values().map(({ output }) => output);
+    if (outcome.status !== "SUCCEEDED") return storableOutcome(outcome, others);
+    return storableOutcome({ ...outcome, output: mapOutput(action.definition, outcome.output) }, others);
   } catch (error) {
     // A bug of ours, or a database that was away: what happened is for our log, not for the run's readers.
     const reason = createMask(secrets).text(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -31,7 +31,9 @@ export interface RunPlan extends Plan {
   readonly kind: "PLAYBOOK" | "ACTION";
 }
 
-export const beginning: Walk = { run: unstarted, ready: new Map(), isFinished: false };
+const nothingReady: ReadonlyMap<string, number> = new Map();
+
+export const beginning: Walk = { run: unstarted, ready: nothingReady, isFinished: false };
 
 type Move = readonly [Walk, readonly Command[]];
 
@@ -169,6 +171,7 @@ function finish(walk: Walk, status: RunState["status"], error?: ExecutionError):
 
 function heardOf(walk: Walk, stepId: string): Walk {
   if (!walk.ready.has(stepId)) return walk;
+  if (walk.ready.size === 1) return { ...walk, ready: nothingReady };
   const ready = new Map(walk.ready);
   ready.delete(stepId);
   return { ...walk, ready };
