@@ -59,7 +59,9 @@ export function collectArguments(invocation: Invocation): Collected {
   const plan = invocationPlan(invocation.definition);
   const values = new Map<string, Json>();
   const [callerIssues, otherIssues, warnings]: [Issue[], Issue[], string[]] = [unknownIssues(plan, invocation), [], []];
-  const scope = { ...invocation.scope, parameters: plainGiven(plan, invocation) };
+  // Only mappings read the other parameters.
+  const isMapped = invocation.definition.input_mapping !== undefined;
+  const scope = isMapped ? { ...invocation.scope, parameters: plainGiven(plan, invocation) } : invocation.scope;
   for (const parameter of invocation.definition.parameters) {
     const { value, isCallers, issue } = findValue(parameter, { invocation, scope, warnings });
     const path = childPath("$.parameters", parameter.name);

@@ -65,6 +65,7 @@ function checkConditions({ definition, scope }: Invocation, values: ReadonlyMap<
 /** The given ones too that no parameter took: they must not be seen either. */
 function secretValues({ definition, givenSecrets }: Invocation, values: ReadonlyMap<string, Json>): string[] {
   const { secretNames } = invocationPlan(definition);
+  if (secretNames.size === 0 && Object.keys(givenSecrets).length === 0) return [];
   const used = [...secretNames].map((name) => values.get(name)).filter((value) => typeof value === "string");
   return [...new Set([...used, ...Object.values(givenSecrets)])].filter((value) => value !== "");
 }
@@ -75,6 +76,7 @@ function shownInput(
   secrets: readonly string[],
 ): JsonObject {
   const { secretNames } = invocationPlan(definition);
+  if (secretNames.size === 0 && secrets.length === 0) return Object.fromEntries(values);
   // A caller may have put a secret's value into another parameter as well.
   const mask = createMask(secrets);
   const entries = [...values].map(([name, value]) => [name, secretNames.has(name) ? "***" : mask.json(value)] as const);
