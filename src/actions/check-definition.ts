@@ -1,5 +1,5 @@
 import type { Issue } from "../core/failures.ts";
-import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import { isJsonObject, isStorableText, type Json, type JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { PackageFile } from "../executors/executor.ts";
 import { executorIssues } from "./check-executor.ts";
@@ -53,11 +53,11 @@ function boundIssues(definition: JsonObject): Issue[] {
     const { value, path, depth } = next;
     valuesLeft--;
     if (depth > limits.documentDepthMax || valuesLeft < 0) return [tooLarge];
-    if (typeof value === "string" && isUnstorable(value)) issues.push(unstorable(path));
+    if (typeof value === "string" && !isStorableText(value)) issues.push(unstorable(path));
     if (typeof value !== "object" || value === null) continue;
     for (const [key, inner] of Object.entries(value) as [string, Json][]) {
       const where = childPath(path, Array.isArray(value) ? Number(key) : key);
-      if (isUnstorable(key)) issues.push(unstorable(where));
+      if (!isStorableText(key)) issues.push(unstorable(where));
       waiting.push({ value: inner, path: where, depth: depth + 1 });
     }
     if (issues.length > limits.issuesMax) break;
@@ -71,10 +71,6 @@ const tooLarge: Issue = {
   code: "too_large",
   message: `A definition has at most ${limits.definitionBytesMax} bytes, ${limits.documentValuesMax} values and ${limits.documentDepthMax} levels.`,
 };
-
-function isUnstorable(text: string): boolean {
-  return text.includes("\u0000") || !text.isWellFormed();
-}
 
 function unstorable(path: string): Issue {
   return {

@@ -23,7 +23,12 @@ export function sha256(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** PostgreSQL's jsonb takes neither U+0000 nor half a surrogate pair; both become U+FFFD. */
+/** PostgreSQL takes no U+0000, and jsonb no half of a surrogate pair either. */
+export function isStorableText(text: string): boolean {
+  return !text.includes("\u0000") && text.isWellFormed();
+}
+
+/** The text with what can't be stored ({@link isStorableText}) as U+FFFD. */
 export function storableText(text: string): string {
   return text.toWellFormed().replaceAll("\u0000", "\uFFFD");
 }

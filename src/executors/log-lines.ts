@@ -1,7 +1,7 @@
+import { storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Mask } from "../secrets/mask.ts";
 import type { Attempt } from "./executor.ts";
-import { storableText } from "./output.ts";
 
 /** Makes log lines of the bytes that a script writes. */
 export interface LogLines {

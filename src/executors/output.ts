@@ -1,4 +1,4 @@
-import { isJsonObject, type Json } from "../core/json.ts";
+import { isJsonObject, type Json, storableJson } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { ExecutionError } from "./executor.ts";
 
@@ -13,12 +13,7 @@ export function readOutput(written: string): Json {
   if (text.trim() === "") return null;
   const parsed = parse(text);
   const isResult = parsed !== undefined && isPlainDocument(text) && hasWritableNumbers(parsed);
-  return storable(isResult ? parsed : { text: text.replace(/\r?\n$/, "") });
-}
-
-/** The text as a database and a terminal can hold it. */
-export function storableText(text: string): string {
-  return text.replaceAll("\u0000", "\ufffd").toWellFormed();
+  return storableJson(isResult ? parsed : { text: text.replace(/\r?\n$/, "") });
 }
 
 /**
@@ -73,11 +68,4 @@ function hasWritableNumbers(value: Json): boolean {
   if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || value === null) return true;
   return Object.values(value).every(hasWritableNumbers);
-}
-
-function storable(value: Json): Json {
-  if (typeof value === "string") return storableText(value);
-  if (Array.isArray(value)) return value.map(storable);
-  if (!isJsonObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [storableText(key), storable(inner)]));
 }

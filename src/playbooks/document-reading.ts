@@ -1,5 +1,6 @@
 import { shown } from "../actions/json-path.ts";
 import type { Issue } from "../core/failures.ts";
+import { isStorableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import { SourceMap } from "./source-map.ts";
 
@@ -49,7 +50,7 @@ export class DocumentReading {
 
   /** A text as the document holds it. Reports what no database and no JSON text can hold. */
   text(value: string, path: string, offset: number): string {
-    if (value.includes("\u0000") || !value.isWellFormed()) {
+    if (!isStorableText(value)) {
       const message = "This text holds a NUL character or half of a surrogate pair, which can't be stored.";
       this.problem({ path, code: "text_not_storable", message, offset });
     }
