@@ -1,9 +1,9 @@
 import { StateFailure } from "../core/failures.ts";
+import { checkReason } from "../core/reason.ts";
 import { notifyCatalogue } from "../secrets/notify.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { type Action, ActionVersion } from "./entities.ts";
 import { activate, lockAction, requireVersionOf } from "./lock-action.ts";
-import { requireReason } from "./reason.ts";
 
 export interface RollbackInput {
   readonly ref: string;
@@ -22,7 +22,7 @@ export async function rollbackAction(
   { ref, version, reason }: RollbackInput,
 ): Promise<Action> {
   const { tenantId } = context;
-  if (reason != null) requireReason(reason);
+  checkReason(reason);
   return context.em.fork().transactional(async (em) => {
     const action = await lockAction(em, tenantId, ref);
     const target = await requireVersionOf(em, action, version);

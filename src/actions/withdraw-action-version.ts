@@ -1,10 +1,10 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { StateFailure } from "../core/failures.ts";
+import { requireReason } from "../core/reason.ts";
 import { notifyCatalogue } from "../secrets/notify.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { type Action, ActionVersion } from "./entities.ts";
 import { activate, lockAction, requireVersionOf } from "./lock-action.ts";
-import { requireReason } from "./reason.ts";
 import { compareVersions, type Version } from "./version.ts";
 
 export interface WithdrawInput {

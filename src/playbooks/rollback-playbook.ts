@@ -1,10 +1,11 @@
 import { LockMode } from "@mikro-orm/core";
 import { parseVersion } from "../actions/version.ts";
-import { NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
-import { limits } from "../core/limits.ts";
+import { type Issue, NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
+import { checkReason } from "../core/reason.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { cardOf } from "./catalogue-card.ts";
 import { Playbook, PlaybookVersion } from "./entities.ts";
+import { findPlaybook } from "./find-playbook.ts";
 
 export interface RollbackPlaybookInput {
   readonly key: string;
@@ -15,22 +16,22 @@ export interface RollbackPlaybookInput {
 
 /**
  * Makes a registered version the active one. Nothing is deleted, and runs under way keep their version.
- * @throws ValidationFailure for a version that is none, or a reason that is too long.
+ * @throws ValidationFailure for a version or a reason that is none.
  * @throws NotFoundFailure when there is no such playbook or version.
  * @throws StateFailure `already_active` when it is the active one.
  */
-export async function rollbackPlaybook(
-  { em, tenantId }: OperationContext,
-  input: RollbackPlaybookInput,
-): Promise<Playbook> {
-  checkInput(input);
+export async function rollbackPlaybook(ctx: OperationContext, input: RollbackPlaybookInput): Promise<Playbook> {
+  const { em, tenantId } = ctx;
+  if (!parseVersion(input.version)) throw new ValidationFailure([noVersion]);
+  checkReason(input.reason);
+  const found = await findPlaybook(ctx, input.key);
+  if (!found) throw new NotFoundFailure(`There is no playbook with the key ${JSON.stringify(input.key)}.`);
   return em.transactional(async (inner) => {
-    const playbook = await inner.findOne(
+    const playbook = await inner.findOneOrFail(
       Playbook,
-      { tenantId, key: input.key },
+      { tenantId, id: found.id },
       { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true },
     );
-    if (!playbook) throw new NotFoundFailure(`There is no playbook with the key ${JSON.stringify(input.key)}.`);
     const version = await inner.findOne(PlaybookVersion, { tenantId, playbookId: playbook.id, version: input.version });
     if (!version) throw new NotFoundFailure(`The playbook ${input.key} has no version ${input.version}.`);
     if (version.id === playbook.activeVersionId) {
@@ -40,14 +41,8 @@ export async function rollbackPlaybook(
   });
 }
 
-function checkInput({ version, reason }: RollbackPlaybookInput): void {
-  const issues = [];
-  if (!parseVersion(version)) {
-    issues.push({ path: "$.version", code: "format", message: "A version is MAJOR.MINOR.PATCH, such as 1.2.0." });
-  }
-  if (reason != null && reason.length > limits.textLengthMax) {
-    const message = `A reason is at most ${limits.textLengthMax} characters long.`;
-    issues.push({ path: "$.reason", code: "out_of_bounds", message });
-  }
-  if (issues.length > 0) throw new ValidationFailure(issues);
-}
+const noVersion: Issue = {
+  path: "$.version",
+  code: "invalid_version",
+  message: "A version is written MAJOR.MINOR.PATCH, such as 1.2.0.",
+};

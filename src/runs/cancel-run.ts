@@ -1,6 +1,5 @@
-import { NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
-import { storableText } from "../core/json.ts";
-import { limits } from "../core/limits.ts";
+import { NotFoundFailure, StateFailure } from "../core/failures.ts";
+import { checkReason } from "../core/reason.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import type { Engine } from "./engine.ts";
 import { type Run, RunSignal } from "./entities.ts";
@@ -22,15 +21,12 @@ export async function cancelRun(
   { engine }: { readonly engine: Pick<Engine, "hint"> },
   { id, reason }: CancelRunInput,
 ): Promise<Run> {
-  if (reason != null && reason.length > limits.textLengthMax) {
-    const message = `A reason has at most ${limits.textLengthMax} characters.`;
-    throw new ValidationFailure([{ path: "$.reason", code: "too_long", message }]);
-  }
+  checkReason(reason);
   const run = await findRun(ctx, id);
   if (!run) throw new NotFoundFailure("There is no such run.");
   if (isTerminal(run.status)) throw new StateFailure("run_ended", `The run has ended already: ${run.status}.`);
   await ctx.em.transactional(async (em) => {
-    const body = { by: ctx.actor.name, ...(reason == null ? {} : { reason: storableText(reason) }) };
+    const body = { by: ctx.actor.name, ...(reason == null ? {} : { reason }) };
     em.create(RunSignal, { tenantId: ctx.tenantId, runId: run.id, type: "CANCEL", body });
     await em.flush();
     // A run that sleeps is due at once; one that is owned hears of it from its node.
