@@ -1,4 +1,5 @@
 import type { FilterQuery } from "@mikro-orm/core";
+import { containing, requireFilterTexts } from "../core/filter-text.ts";
 import type { PageRange } from "../core/keyset-page.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { Action } from "./entities.ts";
@@ -14,7 +15,10 @@ export interface ActionFilter {
   readonly executor?: Action["executorType"] | null | undefined;
 }
 
-/** One page of the tenant's actions, by name. The key of the order is the name alone: it is unique in a tenant. */
+/**
+ * One page of the tenant's actions, by name. The key of the order is the name alone: it is unique in a tenant.
+ * @throws BadInputError for a filter beyond its bounds.
+ */
 export async function listActions(
   { em, tenantId }: OperationContext,
   filter: ActionFilter,
@@ -28,12 +32,14 @@ export async function listActions(
   );
 }
 
-/** How many actions of the tenant the filter lets through. */
-export function countActions({ em, tenantId }: OperationContext, filter: ActionFilter): Promise<number> {
+/** How many actions of the tenant the filter lets through. @throws BadInputError for a filter beyond its bounds. */
+export async function countActions({ em, tenantId }: OperationContext, filter: ActionFilter): Promise<number> {
   return em.count(Action, where(tenantId, filter));
 }
 
-function where(tenantId: string, { type, tags, enabled, search, executor }: ActionFilter): FilterQuery<Action> {
+function where(tenantId: string, filter: ActionFilter): FilterQuery<Action> {
+  requireFilterTexts(filter);
+  const { type, tags, enabled, search, executor } = filter;
   const words = search?.trim();
   return {
     tenantId,
@@ -41,11 +47,6 @@ function where(tenantId: string, { type, tags, enabled, search, executor }: Acti
     ...(executor != null && { executorType: executor }),
     ...(enabled != null && { enabled }),
     ...(tags && tags.length > 0 && { tags: { $contains: [...tags] } }),
-    ...(words && { $or: [{ name: { $ilike: like(words) } }, { description: { $ilike: like(words) } }] }),
+    ...(words && { $or: [{ name: { $ilike: containing(words) } }, { description: { $ilike: containing(words) } }] }),
   };
-}
-
-/** A pattern for ILIKE that finds the text as it is. */
-function like(text: string): string {
-  return `%${text.replace(/[\\%_]/g, "\\$&")}%`;
 }

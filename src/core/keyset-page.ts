@@ -1,4 +1,5 @@
 import { BadInputError } from "./failures.ts";
+import { isStorableText } from "./json.ts";
 import { limits } from "./limits.ts";
 
 /** The Relay arguments of a connection. */
@@ -73,7 +74,8 @@ export function decodeCursor(text: string | null | undefined, length: number): r
   if (text == null) return undefined;
   try {
     const key: unknown = JSON.parse(Buffer.from(text, "base64url").toString());
-    if (Array.isArray(key) && key.length === length && key.every((part) => typeof part === "string")) return key;
+    const isOurs = Array.isArray(key) && key.length === length;
+    if (isOurs && key.every((part) => typeof part === "string" && isStorableText(part))) return key;
   } catch {
     // Falls through: not ours.
   }

@@ -1,6 +1,6 @@
 import type { FilterQuery } from "@mikro-orm/core";
-import { BadInputError } from "../core/failures.ts";
-import { limits } from "../core/limits.ts";
+import { containing, requireFilterTexts } from "../core/filter-text.ts";
+import type { PageRange } from "../core/keyset-page.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { Playbook } from "./entities.ts";
 
@@ -13,22 +13,14 @@ export interface PlaybookFilter {
   readonly event?: string | null | undefined;
 }
 
-/** At most `limit` of them, strictly between two keys, in the order of keys or (`isInverted`) against it. */
-export interface KeyRange {
-  readonly limit: number;
-  readonly after: readonly string[] | undefined;
-  readonly before: readonly string[] | undefined;
-  readonly isInverted: boolean;
-}
-
 /**
  * The tenant's playbooks that the filter lets through, by key.
  * @throws BadInputError for a filter beyond its bounds.
  */
-export function listPlaybooks(
+export async function listPlaybooks(
   { em, tenantId }: OperationContext,
   filter: PlaybookFilter,
-  range: KeyRange,
+  range: PageRange,
 ): Promise<Playbook[]> {
   const [above, below] = [range.after?.[0], range.before?.[0]];
   const key = { ...(above === undefined ? {} : { $gt: above }), ...(below === undefined ? {} : { $lt: below }) };
@@ -40,20 +32,16 @@ export function listPlaybooks(
 }
 
 /** How many the filter lets through. @throws BadInputError for a filter beyond its bounds. */
-export function countPlaybooks({ em, tenantId }: OperationContext, filter: PlaybookFilter): Promise<number> {
+export async function countPlaybooks({ em, tenantId }: OperationContext, filter: PlaybookFilter): Promise<number> {
   return em.count(Playbook, { $and: [{ tenantId }, whereOf(filter)] });
 }
 
-function whereOf({ search, tags, enabled, event }: PlaybookFilter): FilterQuery<Playbook> {
-  for (const text of [search, event, ...(tags ?? [])]) {
-    if (text != null && (text.length > limits.nameLengthMax || text.includes("\u0000"))) {
-      throw new BadInputError(`A filter's text is at most ${limits.nameLengthMax} characters long, without NUL.`);
-    }
-  }
-  if (tags && tags.length > limits.tagsMax) throw new BadInputError(`A filter names at most ${limits.tagsMax} tags.`);
-  const pattern = search ? `%${search.replaceAll(/[\\%_]/g, "\\$&")}%` : undefined;
+function whereOf(filter: PlaybookFilter): FilterQuery<Playbook> {
+  requireFilterTexts(filter);
+  const { search, tags, enabled, event } = filter;
+  const words = search?.trim();
   return {
-    ...(pattern === undefined ? {} : { $or: searched.map((field) => ({ [field]: { $ilike: pattern } })) }),
+    ...(words ? { $or: searched.map((field) => ({ [field]: { $ilike: containing(words) } })) } : {}),
     ...(tags && tags.length > 0 ? { tags: { $contains: [...tags] } } : {}),
     ...(enabled == null ? {} : { enabled }),
     ...(event == null ? {} : { event }),

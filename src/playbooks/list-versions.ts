@@ -2,9 +2,9 @@ import type { FilterQuery, FindOptions } from "@mikro-orm/core";
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { BadInputError } from "../core/failures.ts";
 import { isUuid } from "../core/ids.ts";
+import type { PageRange } from "../core/keyset-page.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { PlaybookVersion } from "./entities.ts";
-import type { KeyRange } from "./list-playbooks.ts";
 
 /** What is read of a version unless its text is asked for, which may be a megabyte. */
 export const headFields = ["id", "tenantId", "createdAt", "playbookId", "version", "format", "pins"] as const;
@@ -19,7 +19,7 @@ export type VersionHead = Pick<PlaybookVersion, (typeof headFields)[number]>;
 export function listVersions(
   { em, tenantId }: OperationContext,
   playbookId: string,
-  range: KeyRange,
+  range: PageRange,
 ): Promise<VersionHead[]> {
   const [below, above] = [range.after?.[0], range.before?.[0]];
   for (const id of [below, above]) {

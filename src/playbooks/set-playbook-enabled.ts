@@ -11,9 +11,8 @@ export async function setPlaybookEnabled(
   ctx: OperationContext,
   { key, enabled }: { readonly key: string; readonly enabled: boolean },
 ): Promise<Playbook> {
-  const { em, tenantId } = ctx;
-  const changed = await em.nativeUpdate(Playbook, { tenantId, key }, { enabled });
-  const playbook = changed > 0 ? await findPlaybook(ctx, key) : undefined;
+  const playbook = await findPlaybook(ctx, key);
   if (!playbook) throw new NotFoundFailure(`There is no playbook with the key ${JSON.stringify(key)}.`);
-  return playbook;
+  await ctx.em.nativeUpdate(Playbook, { tenantId: ctx.tenantId, id: playbook.id }, { enabled });
+  return Object.assign(playbook, { enabled });
 }

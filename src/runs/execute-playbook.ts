@@ -1,6 +1,7 @@
 import { NotFoundFailure, StateFailure } from "../core/failures.ts";
-import type { Json } from "../core/json.ts";
-import { Playbook, PlaybookVersion } from "../playbooks/entities.ts";
+import { type Json, storableText } from "../core/json.ts";
+import { PlaybookVersion } from "../playbooks/entities.ts";
+import { findPlaybook } from "../playbooks/find-playbook.ts";
 import type { PlaybookCatalogue } from "../playbooks/playbook-catalogue.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import type { Run } from "./entities.ts";
@@ -28,14 +29,14 @@ export async function executePlaybook(
   const context = acceptedObject(input.context, "$.context");
   const idempotencyKey = acceptedKey(input.idempotencyKey);
   const { em, tenantId } = ctx;
-  const playbook = await em.findOne(Playbook, { tenantId, key: input.key }, { disableIdentityMap: true });
+  const playbook = await findPlaybook(ctx, input.key);
   if (!playbook) throw new NotFoundFailure(`There is no playbook with the key ${JSON.stringify(input.key)}.`);
   const version = await em.findOne(
     PlaybookVersion,
     {
       tenantId,
       playbookId: playbook.id,
-      ...(input.version == null ? { id: playbook.activeVersionId } : { version: input.version }),
+      ...(input.version == null ? { id: playbook.activeVersionId } : { version: storableText(input.version) }),
     },
     { disableIdentityMap: true, fields: ["id"] },
   );

@@ -1,7 +1,7 @@
 import { findAction } from "../actions/find-action.ts";
 import { localId } from "../core/global-id.ts";
 import { builder, type Context } from "../graphql/builder.ts";
-import { Playbook } from "../playbooks/entities.ts";
+import { findPlaybook } from "../playbooks/find-playbook.ts";
 import { findRun } from "./find-run.ts";
 import { RunConnection, RunEdge, RunKindEnum, RunNode, runPage } from "./graphql.ts";
 import { RunStatusEnum } from "./graphql-events.ts";
@@ -24,15 +24,12 @@ const nothing = "00000000-0000-0000-0000-000000000000";
 
 /** The filter with keys and references resolved; one that names nothing matches nothing. */
 export async function resolveFilter(
-  { operation: { em, tenantId } }: Context,
+  { operation }: Context,
   filter: typeof RunFilterInput.$inferInput | null | undefined,
 ): Promise<RunFilter> {
   const { kind, status, playbook, action, since, until, sandbox } = filter ?? {};
-  const foundPlaybook =
-    playbook == null
-      ? undefined
-      : await em.findOne(Playbook, { tenantId, key: playbook }, { disableIdentityMap: true });
-  const foundAction = action == null ? undefined : await findAction(em, tenantId, action);
+  const foundPlaybook = playbook == null ? undefined : await findPlaybook(operation, playbook);
+  const foundAction = action == null ? undefined : await findAction(operation.em, operation.tenantId, action);
   return {
     kind: kind ?? undefined,
     status: status ?? undefined,
