@@ -61,10 +61,11 @@ function codeOf(root: unknown, place: GraphQLError | undefined): Shown | undefin
   if (root instanceof BadInputError || root instanceof PothosValidationError) {
     return { message: root.message, extensions: { code: "BAD_USER_INPUT" } };
   }
-  if (root instanceof ValidationFailure) {
-    return { message: root.message, extensions: { code: root.code, issues: root.issues } };
+  // A failure where no result union takes it, such as of a subscription. As an error it is spelled like one: NOT_FOUND.
+  if (root instanceof DomainFailure) {
+    const issues = root instanceof ValidationFailure ? { issues: root.issues } : {};
+    return { message: root.message, extensions: { code: root.code.toUpperCase(), ...issues } };
   }
-  if (root instanceof DomainFailure) return { message: root.message, extensions: { code: root.code } };
   if (!(root instanceof GraphQLError)) return undefined;
   if (typeof root.extensions["code"] === "string") return { message: root.message, extensions: { ...root.extensions } };
   if (/^Argument "\w+" (of|has)/.test(root.message)) {

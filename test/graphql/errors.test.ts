@@ -36,8 +36,8 @@ describe("what a resolver throws", () => {
     [new UnauthenticatedError("Sign in."), "UNAUTHENTICATED"],
     [new ForbiddenError("Not you."), "FORBIDDEN"],
     [new BadInputError("No such cursor."), "BAD_USER_INPUT"],
-    [new NotFoundFailure("There is no such run."), "not_found"],
-    [new ConflictFailure("name_taken", "It has this name."), "name_taken"],
+    [new NotFoundFailure("There is no such run."), "NOT_FOUND"],
+    [new ConflictFailure("name_taken", "It has this name."), "NAME_TAKEN"],
     [new GraphQLError("Ours.", { extensions: { code: "FORBIDDEN" } }), "FORBIDDEN"],
   ])("is told with its code: %s", async (thrown, code) => {
     expect(await errorOf(thrown)).toMatchObject({ message: thrown.message, path: ["boom"], extensions: { code } });
@@ -46,7 +46,7 @@ describe("what a resolver throws", () => {
   test("is told with every issue when the input was wrong", async () => {
     const issues = [{ path: "$.a", code: "required", message: "a is missing." }];
     expect(await errorOf(new ValidationFailure(issues))).toMatchObject({
-      extensions: { code: "invalid_input", issues },
+      extensions: { code: "INVALID_INPUT", issues },
     });
   });
 
