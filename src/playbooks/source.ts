@@ -25,7 +25,8 @@ export interface Source {
 export function readSource(text: string): Source {
   const flaw = flawOf(text);
   if (flaw) return refused(text, flaw);
-  const body = text.startsWith("\ufeff") ? ` ${text.slice(1)}` : text;
+  // An editor's byte order mark takes no column: a blank in its place would indent the first key of a YAML text.
+  const body = text.startsWith("\ufeff") ? text.slice(1) : text;
   if (!/^\s*[[{]/.test(body)) return readAs("YAML", body);
   const json = readAs("JSON", body);
   if (json.document || json.issues[0]?.code !== "json_syntax") return json;

@@ -27,6 +27,15 @@ describe("a playbook's source", () => {
     });
   });
 
+  test("may begin with an editor's byte order mark, which takes no column", () => {
+    for (const text of ["id: x\nname: y\nid: z\n", '{"id": "x",\n"name": "y",\n"id": "z"}']) {
+      const { issues: _plain, map: _at, ...plain } = readSource(text);
+      expect(readSource(`\ufeff${text}`)).toMatchObject(plain);
+      expect(problems(`\ufeff${text}`)).toEqual(["duplicate_key 3:1"]);
+      expect(problems(`\ufeff${text}`)).toEqual(problems(text));
+    }
+  });
+
   test("tells where JSON goes wrong", () => {
     expect(problems('{\n  "a": 1\n  "b": 2\n}')).toEqual(["json_syntax 3:3"]);
     expect(problems('{"a": "\\x"}')).toEqual(["json_syntax 1:7"]);
