@@ -60,7 +60,8 @@ function renderPage(): Promise<Page> {
       workerData: {
         title: "Riposte",
         endpoint: "/graphql",
-        subscriptionsProtocol: "WS",
+        // Over a socket the page sends no headers, so that a subscription would not be signed in.
+        subscriptionsProtocol: "SSE",
         shouldPersistHeaders: false,
         defaultQuery: "{ viewer { name roles tenant { name } permissions } }\n",
         headers: '{ "authorization": "Bearer <token>" }',

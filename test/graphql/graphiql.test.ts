@@ -30,6 +30,12 @@ describe("GraphiQL", () => {
     expect([...page.matchAll(/<script[^>]+src|importScripts\(\s*["'`]https?:|\bimport\(\s*["'`]https?:/g)]).toEqual([]);
   });
 
+  test("subscribes over SSE, which carries the headers that sign in", async () => {
+    const page = await (await fetch(edge.url, { headers: asBrowser })).text();
+    const options = page.slice(page.lastIndexOf("renderYogaGraphiQL("), page.lastIndexOf("renderYogaGraphiQL(") + 600);
+    expect(options).toContain('"subscriptionsProtocol":"SSE"');
+  });
+
   test("is held to that by the browser itself", async () => {
     const response = await fetch(edge.url, { headers: asBrowser });
     const policy = response.headers.get("content-security-policy") ?? "";
