@@ -27,6 +27,7 @@ const openers: Readonly<Record<string, (place: Place) => Promise<Contender>>> = 
   "limit-2": async (place) => (await import("./raw-limit.ts")).openRawLimit(place, 2),
   dbos: async (place) => (await import("./dbos.ts")).openDbos(place),
   riposte: async (place) => (await import("./riposte.ts")).openRiposte(place),
+  graphql: async (place) => (await import("./riposte-graphql.ts")).openRiposteGraphql(place),
 };
 
 const [name = "", place = "{}", postmaster = "0"] = process.argv.slice(2);

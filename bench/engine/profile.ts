@@ -54,6 +54,8 @@ const partsOfFiles: Readonly<Record<string, string>> = {
   "runs/run-scope.ts": "prepare",
   "runs/journal.ts": "journal",
   "runs/journal-sql.ts": "journal",
+  "runs/journal-rows.ts": "journal",
+  "runs/settlement.ts": "journal",
   "runs/events.ts": "journal",
   "runs/head-change.ts": "journal",
   "runs/hub.ts": "hub",

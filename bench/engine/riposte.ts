@@ -1,56 +1,22 @@
-import { createActionCatalogue } from "../../src/actions/action-catalogue.ts";
-import { systemClock } from "../../src/core/clock.ts";
 import { newId } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
-import { createLog } from "../../src/core/log.ts";
-import { migrate } from "../../src/database/migrate.ts";
-import { openOrm } from "../../src/database/orm.ts";
-import { entities } from "../../src/entities.ts";
-import type { Attempt, Outcome } from "../../src/executors/executor.ts";
-import { createPlaybookCatalogue } from "../../src/playbooks/playbook-catalogue.ts";
-import { Engine } from "../../src/runs/engine.ts";
 import { isTerminal, type RunEvent } from "../../src/runs/events.ts";
-import { Hub } from "../../src/runs/hub.ts";
-import { readVariables } from "../../src/secrets/variables.ts";
-import { type Contender, type Place, type RunListener, sampleContext, sampleOutput } from "./contender.ts";
-import { storeSamplePlaybook } from "./sample-playbook.ts";
+import { type Contender, type Place, type RunListener, sampleContext } from "./contender.ts";
+import { openEngine } from "./open-engine.ts";
 
-/** Our engine with everything on: migrated schema, fenced journal, hub with a subscriber for each run, catalogues, preparation. Only the executor does nothing, in this process. */
+/** Runs are begun at the engine's own port, and each is followed by a subscriber of the hub. */
 export async function openRiposte(place: Place): Promise<Contender> {
-  const orm = await openOrm(place, entities);
-  await migrate(orm);
-  const tenantId = newId();
-  const ids = await storeSamplePlaybook(orm, tenantId);
-  const playbooks = createPlaybookCatalogue({ em: orm.em });
-  const variables = await readVariables(orm.em, tenantId);
-  const hub = new Hub();
-  const listeners = new Map<string, Heard>();
-  const engine = new Engine({
-    address: place,
-    isAlone: true,
-    hub,
-    log: createLog("warn"),
-    playbookPlan: (tenant, version) => playbooks.plan(tenant, version),
-    openSecrets: async () => ({}),
-    steps: {
-      actions: createActionCatalogue({ em: () => orm.em.fork(), clock: systemClock }),
-      variables: () => variables,
-      readSecrets: async () => new Map(),
-      execute: async ({ idempotencyKey }: Attempt): Promise<Outcome> => {
-        listeners.get(idempotencyKey.slice(0, runIdLength))?.onExecute();
-        return { status: "SUCCEEDED", output: sampleOutput };
-      },
-    },
-  });
-  await engine.start();
+  const executeListeners = new Map<string, () => void>();
+  const world = await openEngine(place, (runId) => executeListeners.get(runId)?.());
+  const { engine, hub, orm, playbooks, tenantId, ids } = world;
 
   const begin = async (listener: RunListener) => {
     const id = newId();
-    listeners.set(id, heardBy(listener));
+    executeListeners.set(id, onExecute(listener));
     const leave = hub.onRun(id, (events) => {
       if (!events?.some(isEnd)) return;
       leave();
-      listeners.delete(id);
+      executeListeners.delete(id);
       listener.onStep();
       listener.onEnd();
     });
@@ -76,22 +42,13 @@ export async function openRiposte(place: Place): Promise<Contender> {
   };
 }
 
-/** A UUID's text: the idempotency key of a step begins with its run's. */
-const runIdLength = 36;
-
-interface Heard {
-  onExecute(): void;
-}
-
 /** The first call of an executor begins the run; each further one says that the step before is durable. */
-function heardBy(listener: RunListener): Heard {
+function onExecute(listener: RunListener): () => void {
   let isBegun = false;
-  return {
-    onExecute() {
-      if (isBegun) listener.onStep();
-      else listener.onStart();
-      isBegun = true;
-    },
+  return () => {
+    if (isBegun) listener.onStep();
+    else listener.onStart();
+    isBegun = true;
   };
 }
 

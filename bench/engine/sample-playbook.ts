@@ -22,10 +22,13 @@ const definition = {
   timeout_seconds: 30,
 } as const;
 
+/** What the playbook is executed by. */
+export const samplePlaybookKey = "contain-attacker";
+
 const actionRef = `${definition.name}@1.0`;
 
 const document = {
-  id: "contain-attacker",
+  id: samplePlaybookKey,
   name: "Contain an attacker",
   version: "1.0.0",
   trigger: { event: "manual" },
