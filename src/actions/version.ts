@@ -32,11 +32,6 @@ export function compareVersions(a: Version, b: Version): number {
   return a.major - b.major || a.minor - b.minor || a.patch - b.patch;
 }
 
-/** True when both share MAJOR.MINOR: what a reference by line does not tell apart. */
-export function isSameLine(a: Pick<Version, "major" | "minor">, b: Pick<Version, "major" | "minor">): boolean {
-  return a.major === b.major && a.minor === b.minor;
-}
-
 /** What the step from `below` to `above` promises. */
 export function bumpBetween(below: Version, above: Version): Bump {
   if (below.major !== above.major) return "major";
