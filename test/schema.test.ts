@@ -1,5 +1,14 @@
 import { readFileSync } from "node:fs";
-import { validateSchema } from "graphql";
+import {
+  type GraphQLSchema,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isIntrospectionType,
+  isObjectType,
+  isSpecifiedScalarType,
+  validateSchema,
+} from "graphql";
 import { describe, expect, test } from "vitest";
 import { generateClient, generatedFile, invalidOperations, readOperations } from "../codegen.ts";
 import { printedSchema, schemaFile } from "../scripts/print-schema.ts";
@@ -14,6 +23,10 @@ describe("the schema", () => {
     expect(readFileSync(schemaFile, "utf8")).toBe(printedSchema());
   });
 
+  test("describes every type, field, argument and value", () => {
+    expect(undescribed(schema)).toEqual([]);
+  });
+
   test("accepts every document of client/operations", () => {
     const files = readOperations();
     expect(files.length).toBeGreaterThan(0);
@@ -24,3 +37,27 @@ describe("the schema", () => {
     expect(readFileSync(generatedFile, "utf8")).toBe(await generateClient(printedSchema()));
   });
 });
+
+interface Described {
+  readonly name: string;
+  readonly description?: string | null | undefined;
+}
+
+function undescribed(whole: GraphQLSchema): string[] {
+  const missing: string[] = [];
+  const look = ({ name, description }: Described, within = "") => {
+    if (!description?.trim()) missing.push(`${within}${name}`);
+  };
+  for (const type of Object.values(whole.getTypeMap())) {
+    if (isIntrospectionType(type) || isSpecifiedScalarType(type)) continue;
+    look(type);
+    if (isEnumType(type)) for (const value of type.getValues()) look(value, `${type.name}.`);
+    if (isInputObjectType(type)) for (const field of Object.values(type.getFields())) look(field, `${type.name}.`);
+    if (!isObjectType(type) && !isInterfaceType(type)) continue;
+    for (const field of Object.values(type.getFields())) {
+      look(field, `${type.name}.`);
+      for (const argument of field.args) look(argument, `${type.name}.${field.name} `);
+    }
+  }
+  return missing;
+}

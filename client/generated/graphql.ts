@@ -20,16 +20,24 @@ export type ActionFilter = {
 
 /** Category of an action. */
 export type ActionType =
+  /** Keeps a threat from spreading. */
   | 'CONTAINMENT'
+  /** Finds out more. */
   | 'ENRICHMENT'
+  /** Collects evidence. */
   | 'INVESTIGATION'
+  /** Tells people or systems. */
   | 'NOTIFICATION'
+  /** Takes away what is wrong. */
   | 'REMEDIATION';
 
-/** REGISTERED: references resolve to it. HELD_BACK by a roll-back: only its full number does. WITHDRAWN: nothing does. */
+/** Which references resolve to a version. */
 export type ActionVersionStatus =
+  /** Its full number only: a roll-back went below it. */
   | 'HELD_BACK'
+  /** Its full number, its MAJOR.MINOR, and the action's name. */
   | 'REGISTERED'
+  /** None: it was found bad. */
   | 'WITHDRAWN';
 
 /** What kind of caller did something. */
@@ -45,10 +53,15 @@ export type ActorKind =
 
 /** Where a request for approval stands. */
 export type ApprovalStatus =
+  /** Somebody approved it. */
   | 'APPROVED'
+  /** Its run ended before anybody decided. */
   | 'CLOSED'
+  /** Nobody decided in time. */
   | 'EXPIRED'
+  /** It waits for a decision. */
   | 'PENDING'
+  /** Somebody rejected it. */
   | 'REJECTED';
 
 /** Which run to stop. */
@@ -132,21 +145,29 @@ export type ExecutePlaybookInput = {
   version?: string | null | undefined;
 };
 
-/** How an action runs: a script of its package, an HTTP request, or an agent on premises. */
+/** How an action runs. */
 export type ExecutorType =
+  /** A script of its package, on the server. */
   | 'LOCAL'
+  /** A script of its package, by an agent on premises. Not built yet. */
   | 'OPSERVANT'
+  /** An HTTP request. */
   | 'REMOTE';
 
 /** How a file's content is written. */
 export type FileEncoding =
+  /** Its bytes in base64, with padding (RFC 4648, section 4). */
   | 'BASE64'
+  /** As it is. */
   | 'UTF8';
 
-/** Where a log line comes from: what a script wrote, or what the product says about it. */
+/** Where a log line comes from. */
 export type LogStream =
+  /** What a script wrote to stderr. */
   | 'STDERR'
+  /** What a script wrote to stdout. */
   | 'STDOUT'
+  /** What the product says about the attempt. */
   | 'SYSTEM';
 
 /** A file of an action's package. */
@@ -163,10 +184,15 @@ export type PackageFileInput = {
 
 /** Type of a parameter's value; nothing is coerced. */
 export type ParameterType =
+  /** true or false. */
   | 'BOOLEAN'
+  /** One of the allowed texts. */
   | 'ENUM'
+  /** A whole number, up to 2^53 - 1 either way. */
   | 'INTEGER'
+  /** A text that goes to the executor only and never comes back. */
   | 'SECRET'
+  /** A text. */
   | 'STRING';
 
 /** Which playbooks: those that everything given is true of. */
@@ -183,7 +209,9 @@ export type PlaybookFilter = {
 
 /** How a source was written. */
 export type PlaybookFormat =
+  /** JSON. */
   | 'JSON'
+  /** YAML 1.2. */
   | 'YAML';
 
 /** A secret to put; it takes the place of the one of that name. */
@@ -278,18 +306,28 @@ export type RunFilter = {
 
 /** What a run executes. */
 export type RunKind =
+  /** One action by itself. */
   | 'ACTION'
+  /** A playbook. */
   | 'PLAYBOOK';
 
 /** Where a run stands. SUCCEEDED, FAILED, TIMED_OUT, CANCELLED and SKIPPED are final. */
 export type RunStatus =
+  /** Somebody asked it to stop. */
   | 'CANCELLED'
+  /** A step failed, and nothing said to go on. */
   | 'FAILED'
+  /** Accepted; it waits for room on a node. */
   | 'QUEUED'
+  /** Under way. */
   | 'RUNNING'
+  /** The action's conditions were false. */
   | 'SKIPPED'
+  /** It went through, also where failed steps were passed over. */
   | 'SUCCEEDED'
+  /** Its time was over. */
   | 'TIMED_OUT'
+  /** Put aside until something falls due. */
   | 'WAITING';
 
 /** Whether an action may run in production. */
@@ -308,16 +346,25 @@ export type SetPlaybookEnabledInput = {
   key: string;
 };
 
-/** Where a step stands. SIMULATED: nothing outside was contacted. SKIPPED: its conditions were false, or the run went another way. */
+/** Where a step stands. */
 export type StepStatus =
+  /** It was ended with its run. */
   | 'CANCELLED'
+  /** Its attempt failed; WAITING follows where another is to come. */
   | 'FAILED'
+  /** Not begun yet. */
   | 'PENDING'
+  /** Its executor is under way. */
   | 'RUNNING'
+  /** Nothing outside was contacted. */
   | 'SIMULATED'
+  /** Its conditions were false, or the run went another way. */
   | 'SKIPPED'
+  /** It did what it was to do. */
   | 'SUCCEEDED'
+  /** Its attempt took too long and was ended; WAITING follows where another is to come. */
   | 'TIMED_OUT'
+  /** It waits: for its next attempt, a time or a decision. */
   | 'WAITING';
 
 /** What a step does. */

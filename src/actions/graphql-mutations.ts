@@ -13,7 +13,10 @@ import { withdrawActionVersion } from "./withdraw-action-version.ts";
 
 const FileEncoding = builder.enumType("FileEncoding", {
   description: "How a file's content is written.",
-  values: ["UTF8", "BASE64"] as const,
+  values: {
+    UTF8: { description: "As it is." },
+    BASE64: { description: "Its bytes in base64, with padding (RFC 4648, section 4)." },
+  } as const,
 });
 
 const PackageFileInput = builder.inputType("PackageFileInput", {

@@ -7,7 +7,7 @@ import { builder, type Context } from "../graphql/builder.ts";
 import "../tenancy/graphql.ts";
 import type { ActionCatalogue } from "./action-catalogue.ts";
 import type { ActionDefinition, ExecutorDefinition, ParameterDefinition } from "./definition.ts";
-import { Action, ActionFile, ActionVersion, actionTypes, actionVersionStatuses, executorTypes } from "./entities.ts";
+import { Action, ActionFile, ActionVersion, executorTypes } from "./entities.ts";
 import { countVersions, listVersions } from "./list-versions.ts";
 
 declare module "../graphql/builder.ts" {
@@ -21,20 +21,39 @@ const parameterTypes = ["STRING", "INTEGER", "BOOLEAN", "ENUM", "SECRET"] as con
 
 export const ActionTypeEnum = builder.enumType("ActionType", {
   description: "Category of an action.",
-  values: actionTypes,
+  values: {
+    REMEDIATION: { description: "Takes away what is wrong." },
+    ENRICHMENT: { description: "Finds out more." },
+    NOTIFICATION: { description: "Tells people or systems." },
+    INVESTIGATION: { description: "Collects evidence." },
+    CONTAINMENT: { description: "Keeps a threat from spreading." },
+  } satisfies Record<Action["type"], object>,
 });
 export const ExecutorTypeEnum = builder.enumType("ExecutorType", {
-  description: "How an action runs: a script of its package, an HTTP request, or an agent on premises.",
-  values: executorTypes,
+  description: "How an action runs.",
+  values: {
+    LOCAL: { description: "A script of its package, on the server." },
+    REMOTE: { description: "An HTTP request." },
+    OPSERVANT: { description: "A script of its package, by an agent on premises. Not built yet." },
+  } satisfies Record<Action["executorType"], object>,
 });
 const ActionVersionStatusEnum = builder.enumType("ActionVersionStatus", {
-  description:
-    "REGISTERED: references resolve to it. HELD_BACK by a roll-back: only its full number does. WITHDRAWN: nothing does.",
-  values: actionVersionStatuses,
+  description: "Which references resolve to a version.",
+  values: {
+    REGISTERED: { description: "Its full number, its MAJOR.MINOR, and the action's name." },
+    HELD_BACK: { description: "Its full number only: a roll-back went below it." },
+    WITHDRAWN: { description: "None: it was found bad." },
+  } satisfies Record<ActionVersion["status"], object>,
 });
 const ParameterTypeEnum = builder.enumType("ParameterType", {
   description: "Type of a parameter's value; nothing is coerced.",
-  values: parameterTypes,
+  values: {
+    STRING: { description: "A text." },
+    INTEGER: { description: "A whole number, up to 2^53 - 1 either way." },
+    BOOLEAN: { description: "true or false." },
+    ENUM: { description: "One of the allowed texts." },
+    SECRET: { description: "A text that goes to the executor only and never comes back." },
+  } satisfies Record<(typeof parameterTypes)[number], object>,
 });
 
 const ActionExecutor = builder.objectRef<ExecutorDefinition>("ActionExecutor").implement({

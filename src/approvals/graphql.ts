@@ -4,7 +4,13 @@ export const approvalStatuses = ["PENDING", "APPROVED", "REJECTED", "EXPIRED", "
 
 const ApprovalStatus = builder.enumType("ApprovalStatus", {
   description: "Where a request for approval stands.",
-  values: approvalStatuses,
+  values: {
+    PENDING: { description: "It waits for a decision." },
+    APPROVED: { description: "Somebody approved it." },
+    REJECTED: { description: "Somebody rejected it." },
+    EXPIRED: { description: "Nobody decided in time." },
+    CLOSED: { description: "Its run ended before anybody decided." },
+  } satisfies Record<(typeof approvalStatuses)[number], object>,
 });
 
 interface ApprovalRequest {

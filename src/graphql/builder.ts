@@ -23,6 +23,21 @@ export interface Context {
   readonly lastEventId?: string | undefined;
 }
 
+/** What every connection has in common says the same everywhere. */
+const connectionTexts = {
+  firstArgOptions: { description: `So many from the beginning, or behind \`after\`: 1 to ${limits.pageSizeMax}.` },
+  afterArgOptions: { description: "The cursor of a row: only what comes behind it." },
+  lastArgOptions: { description: `So many from the end, or before \`before\`: 1 to ${limits.pageSizeMax}.` },
+  beforeArgOptions: { description: "The cursor of a row: only what comes before it." },
+  cursorFieldOptions: { description: "Its place: what `after` and `before` take." },
+  pageInfoFieldOptions: { description: "Where the page stands among the others." },
+  pageInfoTypeOptions: { description: "Where a page stands among the others." },
+  hasNextPageFieldOptions: { description: "Whether there are rows behind this page." },
+  hasPreviousPageFieldOptions: { description: "Whether there are rows before this page." },
+  startCursorFieldOptions: { description: "The first row's cursor; null for an empty page." },
+  endCursorFieldOptions: { description: "The last row's cursor; null for an empty page." },
+} as const;
+
 /** What a list that is no connection counts: steps, parameters, files. */
 const listMultiplier = 10;
 
@@ -45,15 +60,20 @@ export const builder = new SchemaBuilder<{
   plugins: [ComplexityPlugin, ErrorsPlugin, ScopeAuthPlugin, RelayPlugin, DataloaderPlugin],
   defaultFieldNullability: false,
   relay: {
-    edgesFieldOptions: { nullable: false },
-    nodeFieldOptions: { nullable: false },
+    ...connectionTexts,
+    edgesFieldOptions: { nullable: false, description: "The rows, each with its cursor." },
+    nodeFieldOptions: { nullable: false, description: "The row." },
+    nodeTypeOptions: { description: "Whatever can be asked for again by its id." },
+    idFieldOptions: { description: "Opaque." },
     // Each type checks its own permission, and its tenant, where it loads.
     nodeQueryOptions: {
       authScopes: { signedIn: true },
+      args: { id: { description: "Its opaque id." } },
       description: "Any object by its opaque id; null when there is none.",
     },
     nodesQueryOptions: {
       authScopes: { signedIn: true },
+      args: { ids: { description: "Their opaque ids." } },
       description: "Objects by their opaque ids, in the order of these; at most a page of them.",
       resolve: (_root, { ids }, _context, _info, resolveNodes) => {
         if (ids.length > limits.pageSizeMax)
@@ -64,7 +84,10 @@ export const builder = new SchemaBuilder<{
   },
   errors: {
     directResult: true,
-    defaultUnionOptions: { name: ({ fieldName }) => `${fieldName.charAt(0).toUpperCase()}${fieldName.slice(1)}Result` },
+    defaultUnionOptions: {
+      name: ({ fieldName }) => `${fieldName.charAt(0).toUpperCase()}${fieldName.slice(1)}Result`,
+      description: "What was asked for, or the failure that says why not.",
+    },
   },
   scopeAuth: {
     // Else a stream would be opened first, and refused with its first event.

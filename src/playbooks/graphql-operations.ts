@@ -94,7 +94,7 @@ builder.mutationField("validatePlaybook", (t) =>
     type: PlaybookValidationReportObject,
     description: "Tell what registering a playbook would say. Nothing is changed.",
     authScopes: { permission: "playbook:read" },
-    args: { input: t.arg({ type: ValidatePlaybookInput, required: true }) },
+    args: { input: t.arg({ type: ValidatePlaybookInput, required: true, description: "What to check." }) },
     resolve: (_root, { input }, { operation }) => validatePlaybook(operation, input),
   }),
 );
@@ -124,7 +124,7 @@ builder.mutationField("registerPlaybook", (t) =>
       "Register a version of a playbook. A new key is a new playbook; a version above the active one becomes active; the same version has to be the same text.",
     authScopes: { permission: "playbook:write" },
     errors: { types: [ValidationFailure, ConflictFailure] },
-    args: { input: t.arg({ type: RegisterPlaybookInput, required: true }) },
+    args: { input: t.arg({ type: RegisterPlaybookInput, required: true, description: "What to register." }) },
     resolve: (_root, { input }, { operation }) => registerPlaybook(operation, input),
   }),
 );
@@ -151,7 +151,7 @@ builder.mutationField("rollbackPlaybook", (t) =>
     description: "Make a registered version the active one. Nothing is deleted, and runs under way keep their version.",
     authScopes: { permission: "playbook:write" },
     errors: { types: [ValidationFailure, NotFoundFailure, StateFailure] },
-    args: { input: t.arg({ type: RollbackPlaybookInput, required: true }) },
+    args: { input: t.arg({ type: RollbackPlaybookInput, required: true, description: "Which version." }) },
     resolve: async (_root, { input }, { operation }) => ({ playbook: await rollbackPlaybook(operation, input) }),
   }),
 );
@@ -177,7 +177,9 @@ builder.mutationField("setPlaybookEnabled", (t) =>
     description: "Enable or disable a playbook. Runs under way go on.",
     authScopes: { permission: "playbook:write" },
     errors: { types: [NotFoundFailure] },
-    args: { input: t.arg({ type: SetPlaybookEnabledInput, required: true }) },
+    args: {
+      input: t.arg({ type: SetPlaybookEnabledInput, required: true, description: "Which playbook, and the flag." }),
+    },
     resolve: async (_root, { input }, { operation }) => ({ playbook: await setPlaybookEnabled(operation, input) }),
   }),
 );

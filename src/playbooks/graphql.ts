@@ -8,14 +8,17 @@ import { resolvePage } from "../core/keyset-page.ts";
 import { builder, type Context } from "../graphql/builder.ts";
 // Its part of the context: whose playbooks they are.
 import "../tenancy/graphql.ts";
-import { type Pin, Playbook, PlaybookVersion, playbookFormats } from "./entities.ts";
+import { type Pin, Playbook, PlaybookVersion } from "./entities.ts";
 import { graphOf } from "./graph.ts";
 import { PlaybookGraphObject } from "./graphql-graph.ts";
 import { findHeads, listVersions, type VersionHead } from "./list-versions.ts";
 
 const PlaybookFormatEnum = builder.enumType("PlaybookFormat", {
   description: "How a source was written.",
-  values: playbookFormats,
+  values: {
+    YAML: { description: "YAML 1.2." },
+    JSON: { description: "JSON." },
+  } satisfies Record<PlaybookVersion["format"], object>,
 });
 
 const PlaybookTrigger = builder.objectRef<{ readonly [field: string]: Json }>("PlaybookTrigger").implement({
@@ -120,9 +123,17 @@ PlaybookVersionNode.implement({
   }),
 });
 
-const PlaybookVersionEdge = builder.edgeObject({ type: PlaybookVersionNode, name: "PlaybookVersionEdge" });
+const PlaybookVersionEdge = builder.edgeObject({
+  type: PlaybookVersionNode,
+  name: "PlaybookVersionEdge",
+  description: "A version in a page.",
+});
 const PlaybookVersionConnection = builder.connectionObject(
-  { type: PlaybookVersionNode, name: "PlaybookVersionConnection" },
+  {
+    type: PlaybookVersionNode,
+    name: "PlaybookVersionConnection",
+    description: "A page of a playbook's versions.",
+  },
   PlaybookVersionEdge,
 );
 

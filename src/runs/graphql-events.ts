@@ -1,27 +1,50 @@
 import { builder } from "../graphql/builder.ts";
 import { runCursor } from "./cursor.ts";
-import { runStatuses } from "./entities.ts";
-import {
-  type LogFact,
-  type NoticeFact,
-  type RunEvent,
-  type RunStatusFact,
-  type StepStatusFact,
-  stepStatuses,
+import type {
+  LogFact,
+  LogStream,
+  NoticeFact,
+  RunEvent,
+  RunStatus,
+  RunStatusFact,
+  StepStatus,
+  StepStatusFact,
 } from "./events.ts";
 
 export const RunStatusEnum = builder.enumType("RunStatus", {
   description: "Where a run stands. SUCCEEDED, FAILED, TIMED_OUT, CANCELLED and SKIPPED are final.",
-  values: runStatuses,
+  values: {
+    QUEUED: { description: "Accepted; it waits for room on a node." },
+    RUNNING: { description: "Under way." },
+    WAITING: { description: "Put aside until something falls due." },
+    SUCCEEDED: { description: "It went through, also where failed steps were passed over." },
+    FAILED: { description: "A step failed, and nothing said to go on." },
+    TIMED_OUT: { description: "Its time was over." },
+    CANCELLED: { description: "Somebody asked it to stop." },
+    SKIPPED: { description: "The action's conditions were false." },
+  } satisfies Record<RunStatus, object>,
 });
 export const StepStatusEnum = builder.enumType("StepStatus", {
-  description:
-    "Where a step stands. SIMULATED: nothing outside was contacted. SKIPPED: its conditions were false, or the run went another way.",
-  values: stepStatuses,
+  description: "Where a step stands.",
+  values: {
+    PENDING: { description: "Not begun yet." },
+    RUNNING: { description: "Its executor is under way." },
+    WAITING: { description: "It waits: for its next attempt, a time or a decision." },
+    SUCCEEDED: { description: "It did what it was to do." },
+    SIMULATED: { description: "Nothing outside was contacted." },
+    FAILED: { description: "Its attempt failed; WAITING follows where another is to come." },
+    TIMED_OUT: { description: "Its attempt took too long and was ended; WAITING follows where another is to come." },
+    SKIPPED: { description: "Its conditions were false, or the run went another way." },
+    CANCELLED: { description: "It was ended with its run." },
+  } satisfies Record<StepStatus, object>,
 });
 const LogStreamEnum = builder.enumType("LogStream", {
-  description: "Where a log line comes from: what a script wrote, or what the product says about it.",
-  values: ["STDOUT", "STDERR", "SYSTEM"] as const,
+  description: "Where a log line comes from.",
+  values: {
+    STDOUT: { description: "What a script wrote to stdout." },
+    STDERR: { description: "What a script wrote to stderr." },
+    SYSTEM: { description: "What the product says about the attempt." },
+  } satisfies Record<LogStream, object>,
 });
 
 export const ExecutionErrorObject = builder

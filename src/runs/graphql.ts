@@ -6,7 +6,7 @@ import { builder, type Context } from "../graphql/builder.ts";
 import { PlaybookNode, PlaybookVersionNode } from "../playbooks/graphql.ts";
 import { ActorObject } from "../tenancy/graphql-actor.ts";
 import { runCursor, sequenceOf } from "./cursor.ts";
-import { Run, runKinds } from "./entities.ts";
+import { Run } from "./entities.ts";
 import type { RunEvent } from "./events.ts";
 import { asShown, findRun } from "./find-run.ts";
 import { ExecutionErrorObject, RunEventInterface, RunStatusEnum } from "./graphql-events.ts";
@@ -16,7 +16,13 @@ import { countEvents, readEvents, readState } from "./read-events.ts";
 import { type RunFilter, whereOf } from "./run-filter.ts";
 import { stepsOf } from "./run-steps.ts";
 
-export const RunKindEnum = builder.enumType("RunKind", { description: "What a run executes.", values: runKinds });
+export const RunKindEnum = builder.enumType("RunKind", {
+  description: "What a run executes.",
+  values: {
+    ACTION: { description: "One action by itself." },
+    PLAYBOOK: { description: "A playbook." },
+  } satisfies Record<Run["kind"], object>,
+});
 
 export const RunNode = builder.loadableNode(Run, {
   name: "Run",
@@ -108,12 +114,19 @@ builder.objectFields(RunNode, (t) => ({
   }),
 }));
 
-const RunEdge = builder.edgeObject({ type: RunNode, name: "RunEdge" });
-export const RunConnection = builder.connectionObject({ type: RunNode, name: "RunConnection" }, RunEdge);
+const RunEdge = builder.edgeObject({ type: RunNode, name: "RunEdge", description: "A run in a page." });
+export const RunConnection = builder.connectionObject(
+  { type: RunNode, name: "RunConnection", description: "A page of runs." },
+  RunEdge,
+);
 
-const RunEventEdge = builder.edgeObject({ type: RunEventInterface, name: "RunEventEdge" });
+const RunEventEdge = builder.edgeObject({
+  type: RunEventInterface,
+  name: "RunEventEdge",
+  description: "An event in a page.",
+});
 const RunEventConnection = builder.connectionObject(
-  { type: RunEventInterface, name: "RunEventConnection" },
+  { type: RunEventInterface, name: "RunEventConnection", description: "A page of a run's events." },
   RunEventEdge,
 );
 

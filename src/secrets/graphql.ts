@@ -20,7 +20,7 @@ declare module "../graphql/builder.ts" {
 const SecretNode = builder.node(Secret, {
   name: "Secret",
   description: "A value of the credential store. It goes to executors only: no field of the API answers it.",
-  id: { resolve: (secret) => secret.id },
+  id: { resolve: (secret) => secret.id, description: "Opaque." },
   loadOne: (id, context) => {
     requirePermission(context, "secret:read");
     const { em, tenantId } = context.operation;
@@ -41,7 +41,7 @@ const SecretNode = builder.node(Secret, {
 const VariableNode = builder.node(Variable, {
   name: "Variable",
   description: "A value that templates find as env.<name>. Nothing secret: everybody of the tenant can read it.",
-  id: { resolve: (variable) => variable.id },
+  id: { resolve: (variable) => variable.id, description: "Opaque." },
   loadOne: (id, context) => {
     requirePermission(context, "variable:read");
     const { em, tenantId } = context.operation;
@@ -106,7 +106,7 @@ builder.mutationField("putSecret", (t) =>
     description: "Put a secret into the credential store, encrypted.",
     authScopes: { permission: "secret:write" },
     errors: { types: [ValidationFailure] },
-    args: { input: t.arg({ type: PutSecretInput, required: true }) },
+    args: { input: t.arg({ type: PutSecretInput, required: true, description: "What to put." }) },
     resolve: async (_root, { input }, { operation, sealer }) => ({ secret: await putSecret(operation, sealer, input) }),
   }),
 );
@@ -127,7 +127,7 @@ builder.mutationField("deleteSecret", (t) =>
     description: "Take a secret out of the credential store.",
     authScopes: { permission: "secret:write" },
     errors: { types: [NotFoundFailure] },
-    args: { input: t.arg({ type: DeleteSecretInput, required: true }) },
+    args: { input: t.arg({ type: DeleteSecretInput, required: true, description: "Which secret." }) },
     resolve: async (_root, { input: { name } }, { operation }) => {
       await deleteSecret(operation, name);
       return { name };
@@ -154,7 +154,7 @@ builder.mutationField("putVariable", (t) =>
     description: "Put a variable.",
     authScopes: { permission: "variable:write" },
     errors: { types: [ValidationFailure] },
-    args: { input: t.arg({ type: PutVariableInput, required: true }) },
+    args: { input: t.arg({ type: PutVariableInput, required: true, description: "What to put." }) },
     resolve: async (_root, { input }, { operation }) => ({ variable: await putVariable(operation, input) }),
   }),
 );
@@ -175,7 +175,7 @@ builder.mutationField("deleteVariable", (t) =>
     description: "Take a variable away.",
     authScopes: { permission: "variable:write" },
     errors: { types: [NotFoundFailure] },
-    args: { input: t.arg({ type: DeleteVariableInput, required: true }) },
+    args: { input: t.arg({ type: DeleteVariableInput, required: true, description: "Which variable." }) },
     resolve: async (_root, { input: { name } }, { operation }) => {
       await deleteVariable(operation, name);
       return { name };

@@ -31,7 +31,7 @@ declare module "../graphql/builder.ts" {
 const TenantNode = builder.node(Tenant, {
   name: "Tenant",
   description: "A customer or department; nobody sees beyond their own.",
-  id: { resolve: (tenant) => tenant.id },
+  id: { resolve: (tenant) => tenant.id, description: "Opaque." },
   loadOne: (id, { operation }) => (id === operation.tenantId ? ownTenant(operation) : null),
   fields: (t) => ({ name: t.exposeString("name", { description: "What people know it by." }) }),
 });
@@ -65,7 +65,7 @@ const TenantSettings = builder.objectRef<Tenant>("TenantSettings").implement({
 const ApiTokenNode = builder.node(ApiToken, {
   name: "ApiToken",
   description: "What a program signs in with. Its text is told when it is made, and kept nowhere.",
-  id: { resolve: (token) => token.id },
+  id: { resolve: (token) => token.id, description: "Opaque." },
   loadOne: (id, context) => {
     if (!context.hasPermission("token:read")) throw new ForbiddenError("You may not do this.");
     const { em, tenantId } = context.operation;
@@ -147,7 +147,7 @@ builder.mutationField("createApiToken", (t) =>
     description: "Make a token of the caller's tenant.",
     authScopes: { permission: "token:write" },
     errors: { types: [ValidationFailure, ConflictFailure] },
-    args: { input: t.arg({ type: CreateApiTokenInput, required: true }) },
+    args: { input: t.arg({ type: CreateApiTokenInput, required: true, description: "What the token is to be." }) },
     resolve: (_root, { input }, { operation, clock }) => createApiToken(operation, clock, input),
   }),
 );
@@ -168,7 +168,7 @@ builder.mutationField("revokeApiToken", (t) =>
     description: "End a token. Requests with it are refused and its open streams end, on every node within seconds.",
     authScopes: { permission: "token:write" },
     errors: { types: [NotFoundFailure] },
-    args: { input: t.arg({ type: RevokeApiTokenInput, required: true }) },
+    args: { input: t.arg({ type: RevokeApiTokenInput, required: true, description: "Which token." }) },
     resolve: async (_root, { input }, { operation, clock, authenticator }) => {
       const apiToken = await revokeApiToken(operation, clock, localId("ApiToken", input.id) ?? "");
       authenticator.forget(apiToken.hash);
@@ -198,7 +198,9 @@ builder.mutationField("createTenant", (t) =>
     description: "Make a tenant with a first admin. Only admins of the server's first tenant may.",
     authScopes: { permission: "tenant:create" },
     errors: { types: [ValidationFailure, ConflictFailure] },
-    args: { input: t.arg({ type: CreateTenantInput, required: true }) },
+    args: {
+      input: t.arg({ type: CreateTenantInput, required: true, description: "What the tenant is to be called." }),
+    },
     resolve: (_root, { input }, { operation }) => createTenant(operation, input),
   }),
 );
@@ -224,7 +226,7 @@ builder.mutationField("updateTenantSettings", (t) =>
     description: "Change what the caller's tenant decides for itself.",
     authScopes: { permission: "settings:write" },
     errors: { types: [ValidationFailure] },
-    args: { input: t.arg({ type: UpdateTenantSettingsInput, required: true }) },
+    args: { input: t.arg({ type: UpdateTenantSettingsInput, required: true, description: "What to change." }) },
     resolve: async (_root, { input }, { operation }) => ({ settings: await updateTenantSettings(operation, input) }),
   }),
 );
