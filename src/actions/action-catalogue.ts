@@ -1,9 +1,9 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
+import { ByteBoundedCache } from "../core/byte-bounded-cache.ts";
 import type { Clock } from "../core/clock.ts";
 import { StateFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import type { PackageFile } from "../executors/executor.ts";
-import { ByteBoundedCache } from "./byte-bounded-cache.ts";
 import { ActionFile } from "./entities.ts";
 import { type PinnedAction, type ResolvedAction, resolvePinned } from "./resolve-version.ts";
 

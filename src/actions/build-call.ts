@@ -1,11 +1,11 @@
 import type { Issue } from "../core/failures.ts";
 import type { Json } from "../core/json.ts";
+import { childPath } from "../core/json-path.ts";
 import type { LocalCall, RemoteCall } from "../executors/executor.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { renderSafely } from "./collect-arguments.ts";
 import type { ActionDefinition } from "./definition.ts";
 import { invocationPlan, type Sending } from "./invocation-plan.ts";
-import { childPath } from "./json-path.ts";
 import { renderTarget } from "./remote-target.ts";
 
 /** What an executor is asked to do. The files of a local call are added by who has them. */

@@ -1,8 +1,8 @@
 import { isJsonObject, type Json } from "../core/json.ts";
+import { kindOf } from "../core/schema-errors.ts";
 import { compilePattern, matchesPattern } from "../expressions/patterns.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
 import type { ParameterDefinition, ParameterValidation } from "./definition.ts";
-import { kindOf } from "./schema-issues.ts";
 
 /** A rule that a value breaks. The message never quotes the value. */
 export interface Violation {

@@ -1,16 +1,17 @@
 import type { Issue } from "../core/failures.ts";
 import { isJsonObject, isStorableText, type Json, type JsonObject } from "../core/json.ts";
+import { childPath } from "../core/json-path.ts";
 import { limits } from "../core/limits.ts";
+import { kindOf } from "../core/schema-errors.ts";
 import type { PackageFile } from "../executors/executor.ts";
 import { executorIssues } from "./check-executor.ts";
 import { parameterIssues } from "./check-parameters.ts";
 import { runtimeIssues } from "./check-templates.ts";
 import type { ActionDefinition } from "./definition.ts";
 import { definitionWarnings } from "./definition-warnings.ts";
-import { childPath } from "./json-path.ts";
 import { outputMappingIssues } from "./map-output.ts";
 import { nameIssues } from "./reference.ts";
-import { kindOf, schemaIssues } from "./schema-issues.ts";
+import { schemaIssues } from "./schema-issues.ts";
 
 export interface CheckedDefinition {
   /** Every problem, at most `limits.issuesMax`; empty for a good definition. */

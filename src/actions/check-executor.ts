@@ -1,12 +1,12 @@
 import type { Issue } from "../core/failures.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import { childPath, shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import type { PackageFile } from "../executors/executor.ts";
 import { AttemptRefused } from "../executors/refused.ts";
 import { buildRequest, readUrl } from "../executors/remote-request.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
 import { parseTemplate } from "../expressions/template.ts";
-import { childPath, shown } from "./json-path.ts";
 import { pathProblem } from "./package.ts";
 import { targetOutline } from "./remote-target.ts";
 

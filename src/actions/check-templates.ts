@@ -1,5 +1,6 @@
 import type { Issue } from "../core/failures.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import { childPath, shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import { conditionIssues } from "../expressions/conditions.ts";
 import { formatPath, type Path } from "../expressions/paths.ts";
@@ -7,7 +8,6 @@ import { scopeRoots } from "../expressions/scope.ts";
 import { isTemplate, templateIssues, templatePaths } from "../expressions/template.ts";
 import { isEntryName } from "../secrets/names.ts";
 import { secretReference } from "./definition.ts";
-import { childPath, shown } from "./json-path.ts";
 import { targetPositions } from "./remote-target.ts";
 
 /** What the definition declares, as far as it can be read. */

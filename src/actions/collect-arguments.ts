@@ -1,12 +1,12 @@
 import { DomainFailure, type Issue, ValidationFailure } from "../core/failures.ts";
 import type { Json, JsonObject } from "../core/json.ts";
+import { childPath, shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { isTemplate, renderTemplate } from "../expressions/template.ts";
 import { argumentViolations } from "./check-argument.ts";
 import { type ActionDefinition, type ParameterDefinition, secretReference } from "./definition.ts";
 import { type InvocationPlan, invocationPlan } from "./invocation-plan.ts";
-import { childPath, shown } from "./json-path.ts";
 
 export interface Invocation {
   readonly definition: ActionDefinition;

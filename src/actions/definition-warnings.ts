@@ -1,11 +1,11 @@
 import type { Issue } from "../core/failures.ts";
 import { isJsonObject } from "../core/json.ts";
+import { childPath, shown } from "../core/json-path.ts";
 import type { PackageFile } from "../executors/executor.ts";
 import { isTemplate } from "../expressions/template.ts";
 import { argumentViolations } from "./check-argument.ts";
 import type { ActionDefinition } from "./definition.ts";
 import { invocationPlan, type Sending } from "./invocation-plan.ts";
-import { childPath, shown } from "./json-path.ts";
 
 /** What the author of a good definition should know. */
 export function definitionWarnings(definition: ActionDefinition, files: readonly PackageFile[]): Issue[] {

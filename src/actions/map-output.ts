@@ -1,11 +1,11 @@
 import type { Issue } from "../core/failures.ts";
 import { isJsonObject, type Json } from "../core/json.ts";
+import { childPath } from "../core/json-path.ts";
 import type { Path } from "../expressions/paths.ts";
 import { lookUp } from "../expressions/scope.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
 import { parseTemplate } from "../expressions/template.ts";
 import type { ActionDefinition } from "./definition.ts";
-import { childPath } from "./json-path.ts";
 
 /**
  * The output of a step: the executor's result with the mapped variables laid over it. A path that finds nothing gives null. A

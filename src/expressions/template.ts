@@ -1,5 +1,6 @@
 import { type Issue, ValidationFailure } from "../core/failures.ts";
 import type { Json, JsonObject } from "../core/json.ts";
+import { childPath } from "../core/json-path.ts";
 import { limits } from "../core/limits.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 import { formatPath, type Path, parseBraces } from "./paths.ts";
@@ -233,14 +234,9 @@ function eachTemplate(value: Json, path: string, visit: (text: string, path: str
     } else if (typeof current === "object" && current !== null) {
       const inner = Object.entries(current).map(([key, item]: [string, Json]) => ({
         value: item,
-        path: where + (Array.isArray(current) ? `[${key}]` : member(key)),
+        path: childPath(where, Array.isArray(current) ? Number(key) : key),
       }));
       for (let i = inner.length - 1; i >= 0; i--) waiting.push(inner[i]!);
     }
   }
-}
-
-/** A key as JSONPath writes it: `.name`, or `["a key"]`. */
-function member(key: string): string {
-  return /^[A-Za-z_$][\w$-]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }

@@ -1,7 +1,7 @@
 import { argumentViolations } from "../actions/check-argument.ts";
 import { type ActionDefinition, type ParameterDefinition, secretReference } from "../actions/definition.ts";
-import { childPath, shown } from "../actions/json-path.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import { childPath, shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import { isTemplate } from "../expressions/template.ts";
 import type { Findings } from "./findings.ts";

@@ -1,5 +1,5 @@
-import { shown } from "../actions/json-path.ts";
 import type { JsonObject } from "../core/json.ts";
+import { shown } from "../core/json-path.ts";
 import type { Findings } from "./findings.ts";
 import { fallbackTargets, indexById, type Route, type StepSource, strategyOf } from "./routes.ts";
 

@@ -1,4 +1,4 @@
-import { childPath, shown } from "../actions/json-path.ts";
+import { childPath, shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import { expressionPaths, parseExpression } from "../expressions/expression.ts";
 import { formatPath, type Path } from "../expressions/paths.ts";

@@ -1,8 +1,8 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import type { ActionDefinition } from "../actions/definition.ts";
-import { shown } from "../actions/json-path.ts";
 import { pinReference, resolvePinned } from "../actions/resolve-version.ts";
 import { DomainFailure, type Issue } from "../core/failures.ts";
+import { shown } from "../core/json-path.ts";
 import { limits } from "../core/limits.ts";
 import { checkArguments } from "./check-arguments.ts";
 import type { Pin } from "./entities.ts";

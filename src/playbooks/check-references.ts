@@ -1,4 +1,4 @@
-import { shown } from "../actions/json-path.ts";
+import { shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import type { Findings } from "./findings.ts";
 import { indexById, type Route, type RouteField, type StepSource } from "./routes.ts";

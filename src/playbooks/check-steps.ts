@@ -1,6 +1,6 @@
-import { childPath, shown } from "../actions/json-path.ts";
 import type { Json } from "../core/json.ts";
 import { isJsonObject } from "../core/json.ts";
+import { childPath, shown } from "../core/json-path.ts";
 import { parseDuration } from "../expressions/durations.ts";
 import { parseExpression } from "../expressions/expression.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";

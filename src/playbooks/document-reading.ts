@@ -1,6 +1,6 @@
-import { shown } from "../actions/json-path.ts";
 import type { Issue } from "../core/failures.ts";
 import { isStorableText } from "../core/json.ts";
+import { shown } from "../core/json-path.ts";
 import { limits } from "../core/limits.ts";
 import { SourceMap } from "./source-map.ts";
 

@@ -57,6 +57,7 @@ export class Findings {
   }
 }
 
-function inOrder(issues: Issue[]): Issue[] {
-  return issues.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+/** By their place in the text. */
+export function inOrder(issues: readonly Issue[]): Issue[] {
+  return [...issues].sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }

@@ -1,5 +1,5 @@
-import { childPath } from "../actions/json-path.ts";
 import type { Json } from "../core/json.ts";
+import { childPath } from "../core/json-path.ts";
 import { type DocumentReading, UnreadableText } from "./document-reading.ts";
 
 const SPACE = /[ \t\n\r]*/y;

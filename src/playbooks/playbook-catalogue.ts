@@ -1,5 +1,5 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
-import { ByteBoundedCache } from "../actions/byte-bounded-cache.ts";
+import { ByteBoundedCache } from "../core/byte-bounded-cache.ts";
 import { NotFoundFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import { compilePlan } from "./compile-plan.ts";

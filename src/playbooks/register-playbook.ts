@@ -8,6 +8,7 @@ import { cardOf } from "./catalogue-card.ts";
 import { checkDocument } from "./check-document.ts";
 import { pinSteps } from "./check-pins.ts";
 import { type Pin, Playbook, PlaybookVersion } from "./entities.ts";
+import { inOrder } from "./findings.ts";
 import { readSource, type Source } from "./source.ts";
 
 export interface RegisteredPlaybook {
@@ -139,9 +140,4 @@ function createVersion(
   });
   em.persist(version);
   return version;
-}
-
-/** By their place in the text. */
-export function inOrder(issues: readonly Issue[]): Issue[] {
-  return [...issues].sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }

@@ -1,5 +1,5 @@
-import { childPath, shown } from "../actions/json-path.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import { childPath, shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import { compilePattern } from "../expressions/patterns.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";

@@ -2,8 +2,8 @@ import type { Issue } from "../core/failures.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { checkDocument } from "./check-document.ts";
 import { pinSteps } from "./check-pins.ts";
+import { inOrder } from "./findings.ts";
 import { graphOf, type PlaybookGraph } from "./graph.ts";
-import { inOrder } from "./register-playbook.ts";
 import { readSource } from "./source.ts";
 
 export interface PlaybookValidationReport {

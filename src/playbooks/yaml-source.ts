@@ -1,6 +1,6 @@
 import { Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser, type Scalar } from "yaml";
-import { childPath, shown } from "../actions/json-path.ts";
 import type { Json } from "../core/json.ts";
+import { childPath, shown } from "../core/json-path.ts";
 import { limits } from "../core/limits.ts";
 import { type DocumentReading, tooDeep, tooLarge, UnreadableText } from "./document-reading.ts";
 
