@@ -1,34 +1,63 @@
-import { median } from "./closed-loop.ts";
+import { median, type Percentiles } from "./closed-loop.ts";
 import type { Part } from "./profile.ts";
 import type { LoadRound } from "./rounds.ts";
 
-/** One contender at one concurrency: medians over the rounds. */
+/** Median and extremes over the rounds. */
+interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** One contender under one load. */
 export interface Row {
   readonly contender: string;
+  readonly group: number;
   readonly concurrency: number;
-  readonly stepsPerSecond: { readonly median: number; readonly min: number; readonly max: number };
-  readonly runMs: { readonly p50: number; readonly p99: number };
-  readonly stepMs: { readonly p50: number; readonly p99: number };
+  readonly stepsPerSecond: Spread;
+  /** Of the rates of the same round; DBOS's is the better of its two. */
+  readonly toLimit: Spread;
+  readonly toDbos: Spread;
+  readonly runMs: Percentiles;
+  readonly stepMs: Percentiles;
   readonly nodeUs: number;
   readonly postgresUs: number;
 }
 
 export function summarise(rounds: readonly LoadRound[]): readonly Row[] {
-  const groups = Map.groupBy(rounds, ({ contender, concurrency }) => `${concurrency} ${contender}`);
-  return [...groups.values()].map((group) => {
-    const { contender, concurrency } = group[0]!;
-    const of = (value: (round: LoadRound) => number) => median(group.map(value));
-    const rates = group.map(({ measured }) => measured.steps / measured.seconds);
+  const groups = Map.groupBy(rounds, ({ contender, group, concurrency }) => `${group} ${contender} ${concurrency}`);
+  return [...groups.values()].map((own) => {
+    const { contender, group, concurrency } = own[0]!;
+    const of = (value: (round: LoadRound) => number) => median(own.map(value));
+    const against = (other: string) => spread(own.map((round) => rateOf(round) / bestBeside(rounds, round, other)));
     return {
       contender,
+      group,
       concurrency,
-      stepsPerSecond: { median: median(rates), min: Math.min(...rates), max: Math.max(...rates) },
+      stepsPerSecond: spread(own.map(rateOf)),
+      toLimit: against("limit"),
+      toDbos: against("DBOS"),
       runMs: { p50: of(({ measured }) => measured.run.p50), p99: of(({ measured }) => measured.run.p99) },
       stepMs: { p50: of(({ measured }) => measured.step.p50), p99: of(({ measured }) => measured.step.p99) },
       nodeUs: of(({ processors }) => processors.nodeUs),
       postgresUs: of(({ processors }) => processors.postgresUs),
     };
   });
+}
+
+function rateOf({ measured }: LoadRound): number {
+  return measured.steps / measured.seconds;
+}
+
+function bestBeside(rounds: readonly LoadRound[], beside: LoadRound, contender: string): number {
+  const there = rounds.filter(
+    (round) => round.contender === contender && round.group === beside.group && round.round === beside.round,
+  );
+  return there.length === 0 ? Number.NaN : Math.max(...there.map(rateOf));
+}
+
+function spread(values: readonly number[]): Spread {
+  return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
 /** The tables for people, in Markdown. */
@@ -38,10 +67,18 @@ export function loadTable(rows: readonly Row[]): string {
     "|---|---|---|---|---|---|---|---|",
   ];
   for (const row of rows) {
-    const { stepsPerSecond: rate, stepMs, runMs } = row;
-    lines.push(
-      `| ${row.concurrency} | ${row.contender} | ${count(rate.median)} [${count(rate.min)}..${count(rate.max)}] | ${ratio(row, limitFor(rows, row))} | ${ratio(row, dbosFor(rows, row))} | ${ms(stepMs.p50)} / ${ms(stepMs.p99)} | ${ms(runMs.p50)} / ${ms(runMs.p99)} | ${us(row.nodeUs)} / ${us(row.postgresUs)} |`,
-    );
+    const { stepsPerSecond: rate, stepMs, runMs, contender, toLimit, toDbos } = row;
+    const cells = [
+      row.concurrency,
+      contender,
+      `${count(rate.median)} [${count(rate.min)}..${count(rate.max)}]`,
+      contender === "limit" ? "" : ratio(toLimit),
+      contender === "DBOS" ? "" : ratio(toDbos),
+      `${ms(stepMs.p50)} / ${ms(stepMs.p99)}`,
+      `${ms(runMs.p50)} / ${ms(runMs.p99)}`,
+      `${us(row.nodeUs)} / ${us(row.postgresUs)}`,
+    ];
+    lines.push(`| ${cells.join(" | ")} |`);
   }
   return lines.join("\n");
 }
@@ -61,24 +98,9 @@ export function partsTable(parts: readonly Part[], nodeUs: number): string {
   return lines.join("\n");
 }
 
-/** The limit under the same load; DBOS at whichever of its loads it was best at once it is past that, else under the same. */
-function limitFor(rows: readonly Row[], { concurrency }: Row): Row | undefined {
-  return rows.find((row) => row.contender === "limit" && row.concurrency === concurrency);
-}
-
-function dbosFor(rows: readonly Row[], { concurrency }: Row): Row | undefined {
-  const own = rows.filter(({ contender }) => contender === "DBOS");
-  const same = own.find((row) => row.concurrency === concurrency);
-  if (same && concurrency < 100) return same;
-  return own
-    .filter((row) => row.concurrency >= 100)
-    .sort((a, b) => b.stepsPerSecond.median - a.stepsPerSecond.median)[0];
-}
-
-function ratio(row: Row, to: Row | undefined): string {
-  if (!to || to === row) return "";
-  const value = row.stepsPerSecond.median / to.stepsPerSecond.median;
-  return value >= 10 ? value.toFixed(0) : value.toFixed(2);
+function ratio({ median: middle, min, max }: Spread): string {
+  const text = (value: number) => (value >= 10 ? value.toFixed(0) : value.toFixed(2));
+  return Number.isNaN(middle) ? "" : `${text(middle)} [${text(min)}..${text(max)}]`;
 }
 
 function count(value: number): string {

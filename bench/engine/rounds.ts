@@ -4,8 +4,12 @@ import type { Answer, Order, Processors } from "./child.ts";
 import type { Measured } from "./closed-loop.ts";
 import type { Place } from "./contender.ts";
 
+/** One measurement. Those of the same group and round were made right after one another: only they are compared. */
 export interface LoadRound {
   readonly contender: string;
+  /** How many runs at once the table's line is about; DBOS, which is slower with more, has its own best there. */
+  readonly group: number;
+  readonly round: number;
   readonly concurrency: number;
   readonly measured: Measured;
   readonly processors: Processors;
