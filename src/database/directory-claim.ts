@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { limits } from "../core/limits.ts";
+import { hostAndBoot, processStart } from "../core/process-status.ts";
 
 /** One process's hold on a data directory. */
 export interface DirectoryClaim {
@@ -30,7 +30,7 @@ const claimName = /^claim-.*\.json$/;
  * @throws Error naming the process that has it.
  */
 export async function claimDirectory(directory: string): Promise<DirectoryClaim> {
-  const own: Claimant = { host: thisHost(), pid: process.pid, start: startOf(process.pid) ?? "" };
+  const own: Claimant = { host: hostAndBoot(), pid: process.pid, start: startOf(process.pid) ?? "" };
   const hostPart = Buffer.from(own.host).toString("base64url").slice(0, 60);
   const file = path.join(directory, `claim-${hostPart}-${own.pid}-${own.start.replaceAll(/\W+/g, "_")}.json`);
   for (let tries = 1; ; tries += 1) {
@@ -65,7 +65,7 @@ async function findRival(directory: string, ownFile: string): Promise<Claimant |
 }
 
 function isAlive(file: string, claimant: Claimant | undefined): boolean | Promise<boolean> {
-  if (claimant?.host === thisHost()) return startOf(claimant.pid) === claimant.start;
+  if (claimant?.host === hostAndBoot()) return startOf(claimant.pid) === claimant.start;
   return isTouched(file);
 }
 
@@ -109,31 +109,17 @@ function readClaimant(file: string): Claimant | undefined {
 }
 
 function inUse(directory: string, { host, pid }: Claimant): Error {
-  const where = host === thisHost() ? "" : ` of another host (${host.split(" ")[0]})`;
+  const where = host === hostAndBoot() ? "" : ` of another host (${host.split(" ")[0]})`;
   return new Error(
     `The data directory ${directory} is in use by process ${pid}${where}. Stop that one, name another data directory, or set DATABASE_URL on both to share a database.`,
   );
 }
 
-function thisHost(): string {
-  const boot = attempt(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim());
-  return boot === undefined ? hostname() : `${hostname()} ${boot}`;
-}
-
-/** When a live process started, in the host's own words; undefined when there is none. A zombie is none. */
+/** When a living process started, in the host's own words; undefined when there is none. */
 function startOf(pid: number): string | undefined {
-  if (process.platform === "linux") {
-    const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
-    // proc(5): the second field, in brackets, may hold brackets itself; after it come the state and, 19 further, the start.
-    const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields?.[0] === "Z" || fields?.[0] === "X" ? undefined : fields?.[19];
-  }
-  return attempt(() => execFileSync("/bin/ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim());
-}
-
-function attempt<T>(read: () => T): T | undefined {
+  if (process.platform === "linux") return processStart(pid);
   try {
-    return read();
+    return execFileSync("/bin/ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
   } catch {
     return undefined;
   }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { readFileSync, readlinkSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
+import { isZombie, processNamespace, processStart, processStatus } from "../core/process-status.ts";
 
 /**
  * Every process of a script carries `RIPOSTE_ATTEMPT=<server>/<attempt>` in its environment, by which it is found (on Linux) also when
@@ -13,28 +13,28 @@ export const markVariable = "RIPOSTE_ATTEMPT";
 
 /** Names the installation of a work directory: hosts and containers that share a disk do not see each other's processes. */
 export function installationOf(workDirectory: string): string {
-  const parts = [resolve(workDirectory), hostname(), processNamespace()];
+  const parts = [resolve(workDirectory), hostname(), processNamespace() ?? ""];
   return createHash("sha256").update(parts.join("\n")).digest("hex").slice(0, 16);
 }
 
 /** The name of the server that is this process. */
 export function ownServer(workDirectory: string): string {
-  return `${installationOf(workDirectory)}-${process.pid}-${startOf(process.pid) ?? 0}`;
+  return `${installationOf(workDirectory)}-${process.pid}-${processStart(process.pid) ?? 0}`;
 }
 
 /** True while the process that a server's name states is alive and not another one with its number. */
 export function isAlive(server: string): boolean {
-  const [, pid, start] = server.split("-").map(Number);
-  if (pid === undefined || !(pid > 0)) return false;
+  const [, number, start] = server.split("-");
+  const pid = Number(number);
+  if (!(pid > 0)) return false;
   try {
     process.kill(pid, 0);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
   }
-  const status = statusOf(pid);
-  // Dead, though whoever started it has not asked for its exit code yet.
-  if (status?.state === "Z") return false;
-  return (status?.start ?? 0) === start;
+  const status = processStatus(pid);
+  if (status && isZombie(status)) return false;
+  return (status?.start ?? "0") === start;
 }
 
 /** Every process that carries a mark: its id and the mark. Empty where there is no /proc. */
@@ -58,28 +58,4 @@ async function readMark(pid: number): Promise<{ pid: number; mark: string }[]> {
   const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
   const mark = environment.split("\0").find((variable) => variable.startsWith(`${markVariable}=`));
   return mark === undefined ? [] : [{ pid, mark: mark.slice(markVariable.length + 1) }];
-}
-
-/** The state letter and the process group of a process; undefined when it is gone. */
-export function statusOf(pid: number): { state: string; group: number; start: number } | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name in brackets may hold anything, so fields are counted after the last bracket: state is the third, start the 22nd.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return { state: fields[0] ?? "", group: Number(fields[2]), start: Number(fields[19]) };
-  } catch {
-    return undefined;
-  }
-}
-
-function startOf(pid: number): number | undefined {
-  return statusOf(pid)?.start;
-}
-
-function processNamespace(): string {
-  try {
-    return readlinkSync("/proc/self/ns/pid");
-  } catch {
-    return "";
-  }
 }

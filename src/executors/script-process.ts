@@ -4,8 +4,8 @@ import { readdir } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { limits } from "../core/limits.ts";
+import { isZombie, processStatus } from "../core/process-status.ts";
 import type { Guard } from "./guard.ts";
-import { statusOf } from "./process-marks.ts";
 import { AttemptRefused } from "./refused.ts";
 import { closeDescriptors, type ScriptPipes } from "./script-pipes.ts";
 import { killQuietly, type Sweeper } from "./sweep.ts";
@@ -142,8 +142,8 @@ async function endGroup(group: number): Promise<void> {
 async function hasLivingMember(group: number): Promise<boolean> {
   const names = await readdir("/proc");
   return names.some((name) => {
-    const status = /^\d+$/.test(name) ? statusOf(Number(name)) : undefined;
-    return status?.group === group && status.state !== "Z";
+    const status = /^\d+$/.test(name) ? processStatus(Number(name)) : undefined;
+    return status?.group === group && !isZombie(status);
   });
 }
 
