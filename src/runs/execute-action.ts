@@ -1,6 +1,6 @@
 import type { ActionDefinition } from "../actions/definition.ts";
 import { neededSecrets, prepareInvocation } from "../actions/prepare-invocation.ts";
-import { resolveReference } from "../actions/resolve-version.ts";
+import { type ResolvedAction, resolveReference } from "../actions/resolve-version.ts";
 import { StateFailure, ValidationFailure } from "../core/failures.ts";
 import { type Json, type JsonObject, sha256 } from "../core/json.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
@@ -44,12 +44,6 @@ export async function executeAction(
   const idempotencyKey = acceptedKey(input.idempotencyKey);
   const action = await resolveReference(ctx.em, ctx.tenantId, input.ref);
   if (input.sandbox) throw new StateFailure("not_yet", "The sandbox is not built yet; leave sandbox out.");
-  if (!action.enabled) {
-    throw new StateFailure("action_disabled", `Action ${action.name} is disabled; setActionEnabled turns it on.`);
-  }
-  if (action.definition.executor.type === "opservant") {
-    throw new StateFailure("not_yet", "On-premises agents are not built yet; this action can't be executed.");
-  }
   const { parameters, givenSecrets } = splitSecrets(action.definition, all);
   const start = {
     kind: "ACTION" as const,
@@ -62,8 +56,18 @@ export async function executeAction(
     idempotencyKey,
     input: { action: action.actionId, ref: input.ref, parameters, context, secrets: fingerprints(givenSecrets) },
   };
-  await refuseViolations(ctx, ports, { ...start, definition: action.definition });
-  return startRun(ctx, ports, start);
+  const check = async () => {
+    refuseState(action);
+    await refuseViolations(ctx, ports, { ...start, definition: action.definition });
+  };
+  return startRun(ctx, ports, { ...start, check });
+}
+
+function refuseState({ name, enabled, definition }: ResolvedAction): void {
+  if (!enabled) throw new StateFailure("action_disabled", `Action ${name} is disabled; setActionEnabled turns it on.`);
+  if (definition.executor.type === "opservant") {
+    throw new StateFailure("not_yet", "On-premises agents are not built yet; this action can't be executed.");
+  }
 }
 
 /** Secrets given by value travel apart from the other parameters, which are stored as they are. */

@@ -42,12 +42,6 @@ export async function executePlaybook(
   );
   if (!version) throw new NotFoundFailure(`Playbook ${playbook.key} has no version ${input.version}.`);
   if (input.dryRun) throw new StateFailure("not_yet", "Dry runs of playbooks are not built yet; leave dryRun out.");
-  if (!playbook.enabled) {
-    throw new StateFailure(
-      "playbook_disabled",
-      `Playbook ${playbook.key} is disabled; setPlaybookEnabled turns it on.`,
-    );
-  }
   const plan = await ports.playbooks.plan(tenantId, version.id);
   return startRun(ctx, ports, {
     kind: "PLAYBOOK",
@@ -57,5 +51,10 @@ export async function executePlaybook(
     context,
     idempotencyKey,
     input: { playbook: playbook.id, version: input.version ?? null, context },
+    check() {
+      if (playbook.enabled) return;
+      const message = `Playbook ${playbook.key} is disabled; setPlaybookEnabled turns it on.`;
+      throw new StateFailure("playbook_disabled", message);
+    },
   });
 }

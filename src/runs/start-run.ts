@@ -21,20 +21,23 @@ export type Start = Pick<NewRun, "kind" | "plan" | "context"> &
     readonly idempotencyKey?: string | undefined;
     /** All that the caller said, for telling a repetition from another start under the same key. */
     readonly input: Json;
+    /** Throws where it may not start now. A repetition is not asked: its run has started. */
+    readonly check?: () => void | Promise<void>;
   };
 
 /**
  * Makes a run durable and begins it. With an idempotency key, the first start with that key in the tenant is the only one: the same
- * input again answers its run.
- * @throws ConflictFailure `idempotency_conflict` when the key was used with other input; StateFailure `unavailable`.
+ * input again answers its run, whatever has changed since.
+ * @throws What `check` throws; ConflictFailure `idempotency_conflict` when the key was used with other input; StateFailure `unavailable`.
  */
 export async function startRun(ctx: OperationContext, ports: StartPorts, start: Start): Promise<Run> {
-  const { givenSecrets = {}, idempotencyKey, input, ...rest } = start;
+  const { givenSecrets = {}, idempotencyKey, input, check, ...rest } = start;
   const inputHash = sha256(canonicalJson(input));
   if (idempotencyKey !== undefined) {
     const known = await findByKey(ctx, idempotencyKey, inputHash);
     if (known) return known;
   }
+  await check?.();
   const id = newId();
   const birth: NewRun = {
     ...rest,

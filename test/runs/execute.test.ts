@@ -149,6 +149,23 @@ describe("executing", () => {
     expect(bodies).toEqual([{ hours: 24 }]);
   });
 
+  test("answers the run of the same idempotency key also once the action is disabled", async () => {
+    const input = { ref: "count", parameters: { hours: 24 }, idempotencyKey: "k2" };
+    const first = await start(input);
+    await ended(first.run.id);
+    const enable = (enabled: boolean) =>
+      server
+        .client()
+        .request(`mutation { setActionEnabled(input: {ref: "count", enabled: ${enabled}}) { __typename } }`);
+    await enable(false);
+    try {
+      expect((await start(input)).run.id).toBe(first.run.id);
+      expect(await start({ ...input, idempotencyKey: "k3" })).toMatchObject({ code: "action_disabled" });
+    } finally {
+      await enable(true);
+    }
+  });
+
   test("a run of one action is tried as its retry policy says, with one Idempotency-Key", async () => {
     failures = 1;
     const run = await ended((await start({ ref: "count", parameters: { hours: 24 } })).run.id);
