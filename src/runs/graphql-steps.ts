@@ -1,4 +1,5 @@
-import { ActionVersionNode } from "../actions/graphql.ts";
+import DataLoader from "dataloader";
+import { ActionNode, ActionVersionNode } from "../actions/graphql.ts";
 import { Approval } from "../approvals/graphql.ts";
 import { isUuid } from "../core/ids.ts";
 import { builder, type Context } from "../graphql/builder.ts";
@@ -7,8 +8,9 @@ import type { Plan } from "../playbooks/plan.ts";
 import { actionPlan } from "./action-plan.ts";
 import type { Run } from "./entities.ts";
 import { findRun } from "./find-run.ts";
+import { type RunState, unstarted } from "./fold.ts";
 import { ExecutionErrorObject, StepStatusEnum } from "./graphql-events.ts";
-import { readState } from "./read-events.ts";
+import { readStates } from "./read-events.ts";
 import { type RunStep, stepOf } from "./run-steps.ts";
 
 export const RunStepNode = builder.objectRef<RunStep>("RunStep");
@@ -83,19 +85,37 @@ async function loadStep(id: string, context: Context): Promise<RunStep | null> {
   const [runId = "", ...rest] = id.split(":");
   const run = isUuid(runId) ? await findRun(context.operation, runId) : null;
   const step = run ? (await planOfRun(context, run)).steps.get(rest.join(":")) : undefined;
-  return run && step ? stepOf(run.id, step, await readState(context.em, run)) : null;
+  return run && step ? stepOf(run.id, step, await stateOfRun(context, run)) : null;
 }
 
 /** The plan that a run walks. */
 export async function planOfRun(context: Context, run: Run): Promise<Plan> {
   if (run.playbookVersionId != null) return context.playbooks.plan(run.tenantId, run.playbookVersionId);
-  const rows = await context.em.execute<{ name: string; version: string }[]>(
-    "select action.name, action_version.version from action_version join action on action.id = action_id where action_version.id = ? and action_version.tenant_id = ?",
-    [run.actionVersionId, run.tenantId],
-  );
-  const [found] = rows;
-  if (!found || run.actionId == null) throw new Error(`Run ${run.id} names nothing to run.`);
-  return actionPlan({ actionId: run.actionId, ...found });
+  const [action, version] = await Promise.all([
+    run.actionId == null ? null : ActionNode.getDataloader(context).load(run.actionId),
+    run.actionVersionId == null ? null : ActionVersionNode.getDataloader(context).load(run.actionVersionId),
+  ]);
+  if (!action || !version) throw new Error(`Run ${run.id} names nothing to run.`);
+  return actionPlan({ actionId: action.id, name: action.name, version: version.version });
+}
+
+const stateLoaders = new WeakMap<Context, DataLoader<string, RunState>>();
+
+/** The state of a run of the caller's tenant as of now; one statement for all runs that are asked for at once. */
+export function stateOfRun(context: Context, { id }: Run): Promise<RunState> {
+  const { em, tenantId } = context.operation;
+  const loader =
+    stateLoaders.get(context) ??
+    new DataLoader<string, RunState>(
+      async (runIds) => {
+        const states = await readStates(em, { tenantId, runIds });
+        return runIds.map((runId) => states.get(runId) ?? unstarted);
+      },
+      // A later field of the same document asks for what is true by then.
+      { cache: false },
+    );
+  stateLoaders.set(context, loader);
+  return loader.load(id);
 }
 
 export function dateOf(ms: number | undefined): Date | null {

@@ -11,8 +11,8 @@ import type { RunEvent } from "./events.ts";
 import { asShown, findRun } from "./find-run.ts";
 import { ExecutionErrorObject, RunEventInterface, RunStatusEnum } from "./graphql-events.ts";
 import { SandboxReport } from "./graphql-sandbox-report.ts";
-import { planOfRun, RunStepNode } from "./graphql-steps.ts";
-import { countEvents, readEvents, readState } from "./read-events.ts";
+import { planOfRun, RunStepNode, stateOfRun } from "./graphql-steps.ts";
+import { countEvents, readEvents } from "./read-events.ts";
 import { type RunFilter, whereOf } from "./run-filter.ts";
 import { stepsOf } from "./run-steps.ts";
 
@@ -108,7 +108,7 @@ builder.objectFields(RunNode, (t) => ({
     type: [RunStepNode],
     description: "Every step of the plan, in its order.",
     resolve: async (run, _args, context) => {
-      const [plan, state] = await Promise.all([planOfRun(context, run), readState(context.em, run)]);
+      const [plan, state] = await Promise.all([planOfRun(context, run), stateOfRun(context, run)]);
       return [...stepsOf(run.id, plan, state)];
     },
   }),

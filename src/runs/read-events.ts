@@ -1,6 +1,6 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { RunEvent as RunEventEntity } from "./entities.ts";
-import { fromRow, type RunEvent } from "./events.ts";
+import { type EventRow, fromRow, type RunEvent } from "./events.ts";
 import { fold, type RunState, unstarted } from "./fold.ts";
 
 interface EventRange {
@@ -10,13 +10,11 @@ interface EventRange {
   readonly before?: number | undefined;
   readonly limit?: number;
   readonly order?: "asc" | "desc";
-  /** Without the log lines: what a fold needs. */
-  readonly part?: "all" | "state";
 }
 
 /** Events of a run of the tenant, in order. */
 export async function readEvents(em: EntityManager, range: EventRange): Promise<readonly RunEvent[]> {
-  const { tenantId, runId, after, before, limit, order = "asc", part = "all" } = range;
+  const { tenantId, runId, after, before, limit, order = "asc" } = range;
   const rows = await em.find(
     RunEventEntity,
     {
@@ -30,30 +28,40 @@ export async function readEvents(em: EntityManager, range: EventRange): Promise<
               ...(before === undefined ? {} : { $lt: before }),
             },
           }),
-      ...(part === "state" ? { type: { $ne: "LOG" as const } } : {}),
     },
     { orderBy: { sequence: order }, disableIdentityMap: true, ...(limit === undefined ? {} : { limit }) },
   );
-  return rows.map((row) =>
-    fromRow({
-      sequence: row.sequence,
-      at: row.at.getTime(),
-      runAttempt: row.runAttempt,
-      type: row.type,
-      stepId: row.stepId ?? null,
-      attempt: row.attempt ?? null,
-      label: row.label,
-      body: (row.body ?? null) as never,
-    }),
-  );
+  return rows.map(eventOf);
 }
 
 export function countEvents(em: EntityManager, { tenantId, runId }: EventRange): Promise<number> {
   return em.count(RunEventEntity, { tenantId, runId });
 }
 
-/** The state of a run as of now. */
-export async function readState(em: EntityManager, run: { id: string; tenantId: string }): Promise<RunState> {
-  const events = await readEvents(em, { tenantId: run.tenantId, runId: run.id, part: "state" });
-  return events.reduce(fold, unstarted);
+/** The states of runs of the tenant as of now, by their ids; a run without events is not in the answer. */
+export async function readStates(
+  em: EntityManager,
+  { tenantId, runIds }: { readonly tenantId: string; readonly runIds: readonly string[] },
+): Promise<ReadonlyMap<string, RunState>> {
+  const rows = await em.find(
+    RunEventEntity,
+    { runId: { $in: [...runIds] }, tenantId, type: { $ne: "LOG" } },
+    { orderBy: { runId: "asc", sequence: "asc" }, disableIdentityMap: true },
+  );
+  const states = new Map<string, RunState>();
+  for (const row of rows) states.set(row.runId, fold(states.get(row.runId) ?? unstarted, eventOf(row)));
+  return states;
+}
+
+function eventOf(row: RunEventEntity): RunEvent {
+  return fromRow({
+    sequence: row.sequence,
+    at: row.at.getTime(),
+    runAttempt: row.runAttempt,
+    type: row.type,
+    stepId: row.stepId ?? null,
+    attempt: row.attempt ?? null,
+    label: row.label,
+    body: (row.body ?? null) as EventRow["body"],
+  });
 }

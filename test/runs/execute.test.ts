@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 const executeAction = `mutation($input: ExecuteActionInput!) { executeAction(input: $input) { __typename
@@ -164,6 +164,28 @@ describe("executing", () => {
     } finally {
       await enable(true);
     }
+  });
+
+  test("reads the steps of a page of runs with as many statements as those of one run", async () => {
+    for (let count = 0; count < 4; count++)
+      await ended((await start({ ref: "count", parameters: { hours: 24 } })).run.id);
+    const statements = vi.spyOn(server.orm.em.getConnection(), "execute");
+    const countFor = async (first: number) => {
+      statements.mockClear();
+      const query = "query($first: Int!) { runs(first: $first) { edges { node { steps { stepId status } } } } }";
+      const { runs } = await server
+        .client()
+        .request<{ runs: { edges: { node: { steps: unknown[] } }[] } }>(query, { first });
+      expect(runs.edges.map(({ node }) => node.steps)).toEqual(
+        Array(first).fill([{ stepId: "action", status: "SUCCEEDED" }]),
+      );
+      // The sign-in is looked up now and then.
+      return statements.mock.calls.filter(([sql]) => /run|action/.test(JSON.stringify(sql))).length;
+    };
+    const ofOne = await countFor(1);
+    expect(ofOne).toBeGreaterThan(0);
+    expect(await countFor(4)).toBe(ofOne);
+    statements.mockRestore();
   });
 
   test("a run of one action is tried as its retry policy says, with one Idempotency-Key", async () => {
