@@ -58,6 +58,8 @@ function stopOnSignal(app: App): void {
 }
 
 function banner({ url, adminToken }: App): string {
+  // The example looks for the server where it is by default.
+  const place = url === "http://127.0.0.1:4000" ? "" : `RIPOSTE_URL=${url}/graphql `;
   const lines = [
     "",
     "  Riposte is up.",
@@ -66,13 +68,13 @@ function banner({ url, adminToken }: App): string {
     `    SSE         ${url}/graphql  (Accept: text/event-stream)`,
     "",
     ...(adminToken === undefined
-      ? ["  Next, with an admin's token:", "    ADMIN_TOKEN=<token> npm run example"]
+      ? ["  Next, with an admin's token:", `    ${place}ADMIN_TOKEN=<token> npm run example`]
       : [
           "  The admin's token, shown this once and stored nowhere:",
           `    ${adminToken}`,
           "",
           "  Next, in a second terminal:",
-          `    ADMIN_TOKEN=${adminToken} npm run example`,
+          `    ${place}ADMIN_TOKEN=${adminToken} npm run example`,
         ]),
     "",
   ];
