@@ -1,6 +1,6 @@
 import { NotFoundFailure, StateFailure } from "../core/failures.ts";
 import { type Json, storableText } from "../core/json.ts";
-import { PlaybookVersion } from "../playbooks/entities.ts";
+import { type Playbook, PlaybookVersion } from "../playbooks/entities.ts";
 import { findPlaybook } from "../playbooks/find-playbook.ts";
 import type { PlaybookCatalogue } from "../playbooks/playbook-catalogue.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
@@ -28,26 +28,16 @@ export async function executePlaybook(
 ): Promise<Run> {
   const context = acceptedObject(input.context, "$.context");
   const idempotencyKey = acceptedKey(input.idempotencyKey);
-  const { em, tenantId } = ctx;
   const playbook = await findPlaybook(ctx, input.key);
   if (!playbook) throw new NotFoundFailure(`There is no playbook with the key ${JSON.stringify(input.key)}.`);
-  const version = await em.findOne(
-    PlaybookVersion,
-    {
-      tenantId,
-      playbookId: playbook.id,
-      ...(input.version == null ? { id: playbook.activeVersionId } : { version: storableText(input.version) }),
-    },
-    { disableIdentityMap: true, fields: ["id"] },
-  );
-  if (!version) throw new NotFoundFailure(`Playbook ${playbook.key} has no version ${input.version}.`);
+  const versionId = await versionOf(ctx, playbook, input.version);
   if (input.dryRun) throw new StateFailure("not_yet", "Dry runs of playbooks are not built yet; leave dryRun out.");
-  const plan = await ports.playbooks.plan(tenantId, version.id);
+  const plan = await ports.playbooks.plan(ctx.tenantId, versionId);
   return startRun(ctx, ports, {
     kind: "PLAYBOOK",
     plan: { ...plan, kind: "PLAYBOOK" },
     playbookId: playbook.id,
-    playbookVersionId: version.id,
+    playbookVersionId: versionId,
     context,
     idempotencyKey,
     input: { playbook: playbook.id, version: input.version ?? null, context },
@@ -57,4 +47,20 @@ export async function executePlaybook(
       throw new StateFailure("playbook_disabled", message);
     },
   });
+}
+
+/** The row of the version that was asked for; the active one is known without asking. */
+async function versionOf(
+  { em, tenantId }: OperationContext,
+  playbook: Playbook,
+  version: string | null | undefined,
+): Promise<string> {
+  if (version == null) return playbook.activeVersionId;
+  const found = await em.findOne(
+    PlaybookVersion,
+    { tenantId, playbookId: playbook.id, version: storableText(version) },
+    { disableIdentityMap: true, fields: ["id"] },
+  );
+  if (!found) throw new NotFoundFailure(`Playbook ${playbook.key} has no version ${version}.`);
+  return found.id;
 }
