@@ -43,11 +43,20 @@ export function createErrorMask(log: Log): MaskError {
     const place = error instanceof GraphQLError ? error : undefined;
     const known = codeOf(root, place);
     if (known) return located(known.message, known.extensions, place);
+    if (isDatabaseAway(root)) {
+      log.warn({ message: root.message }, "edge.database_away");
+      const message = "The database can't be reached at the moment; try again.";
+      return located(message, { code: "UNAVAILABLE", ...httpStatus(place, 503) }, place);
+    }
     const id = newId();
     log.error({ id, ...describe(root) }, "edge.internal_error");
-    const http = place?.path ? {} : { http: { status: 500 } };
-    return located(`Internal error; quote ${id}.`, { code: "INTERNAL", id, ...http }, place);
+    return located(`Internal error; quote ${id}.`, { code: "INTERNAL", id, ...httpStatus(place, 500) }, place);
   };
+}
+
+/** For an error of a whole request only: one of a field stands beside data. */
+function httpStatus(place: GraphQLError | undefined, status: number) {
+  return place?.path ? {} : { http: { status } };
 }
 
 interface Shown {
@@ -76,6 +85,19 @@ function codeOf(root: unknown, place: GraphQLError | undefined): Shown | undefin
   }
   // During execution, an error without a code is none of ours: a scalar that can't be serialised quotes the value, for one.
   return place?.path ? undefined : { message: root.message, extensions: { ...root.extensions } };
+}
+
+/**
+ * Whether the database was not there: it restarts, takes no more connections, or the connection broke (SQLSTATE classes 57P and 53300, and 08
+ * but for 08P01, which is a statement that breaks the protocol). Nothing else that a resolver calls is reached over a socket.
+ */
+function isDatabaseAway(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error ? String(error.code) : "";
+  if (/^(57P0[1-4]|53300|08(?!P01)[0-9A-Z]{3})$/.test(code)) return true;
+  const isOfSocket = "syscall" in error && /^(connect|read|write)$/.test(String(error.syscall));
+  if (isOfSocket && /^(ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|ETIMEDOUT)$/.test(code)) return true;
+  return /^Connection terminated/.test(error.message);
 }
 
 function isMasked(error: GraphQLError): boolean {

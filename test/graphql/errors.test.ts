@@ -71,6 +71,26 @@ describe("what a resolver throws", () => {
     if (thrown instanceof Error) expect(logged[0]).toContain("stack");
   });
 
+  test.each([
+    Object.assign(new Error("the database system is starting up"), { code: "57P03" }),
+    Object.assign(new Error("sorry, too many clients already"), { code: "53300" }),
+    Object.assign(new Error(`connect ENOENT /${canary}`), { code: "ENOENT", syscall: "connect" }),
+    Object.assign(new Error("write EPIPE"), { code: "EPIPE", syscall: "write" }),
+    new Error("Connection terminated unexpectedly"),
+  ])("tells that the database is away, and not where it is: %s", async (thrown) => {
+    const error = await errorOf(thrown);
+    expect(error).toMatchObject({ path: ["boom"], extensions: { code: "UNAVAILABLE" } });
+    expect(error?.message).toBe("The database can't be reached at the moment; try again.");
+    expect(edge.toy.logged.join()).toContain("edge.database_away");
+  });
+
+  test.each([
+    Object.assign(new Error("invalid message format"), { code: "08P01" }),
+    Object.assign(new Error("no such file"), { code: "ENOENT", syscall: "open" }),
+  ])("does not take a bug for a database that is away: %s", async (thrown) => {
+    expect(await errorOf(thrown)).toMatchObject({ extensions: { code: "INTERNAL" } });
+  });
+
   test("leaves its cause in the log", async () => {
     const error = await errorOf(new Error("outer", { cause: new Error("the inner cause") }));
     expect(edge.toy.logged.find((line) => line.includes(String(error?.extensions?.["id"])))).toContain(
