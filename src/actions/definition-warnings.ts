@@ -2,6 +2,7 @@ import type { Issue } from "../core/failures.ts";
 import { isJsonObject } from "../core/json.ts";
 import { childPath, shown } from "../core/json-path.ts";
 import type { PackageFile } from "../executors/executor.ts";
+import { variableOf } from "../executors/script-command.ts";
 import { isTemplate } from "../expressions/template.ts";
 import { argumentViolations } from "./check-argument.ts";
 import type { ActionDefinition } from "./definition.ts";
@@ -88,7 +89,7 @@ function looksLikeCredential(name: string, value: string): boolean {
 function environmentWarnings({ parameters }: ActionDefinition): Issue[] {
   const seen = new Map<string, string>();
   return parameters.flatMap(({ name }, index) => {
-    const variable = `PARAM_${name.toUpperCase().replace(/[^A-Z0-9_]/g, "_")}`;
+    const variable = variableOf(name);
     const first = seen.get(variable);
     if (first === undefined) {
       seen.set(variable, name);

@@ -1,4 +1,5 @@
 import { BadInputError } from "./failures.ts";
+import { isUuid } from "./ids.ts";
 import { isStorableText } from "./json.ts";
 import { limits } from "./limits.ts";
 
@@ -65,6 +66,19 @@ export function pageSize({ first, last }: PageArguments): number {
   return size;
 }
 
+/**
+ * The range of rows that are listed by their UUIDv7 alone, newest first: a condition on `id`, and the options of the read.
+ * @throws BadInputError for a cursor that holds no UUID.
+ */
+export function newestFirst({ limit, after, before, isInverted }: PageRange) {
+  const [below, above] = [after?.[0], before?.[0]];
+  for (const id of [below, above]) if (id !== undefined && !isUuid(id)) throw foreignCursor();
+  return {
+    id: { ...(below === undefined ? {} : { $lt: below }), ...(above === undefined ? {} : { $gt: above }) },
+    options: { orderBy: { id: isInverted ? ("asc" as const) : ("desc" as const) }, limit },
+  };
+}
+
 export function encodeCursor(key: readonly string[]): string {
   return Buffer.from(JSON.stringify(key)).toString("base64url");
 }
@@ -79,7 +93,11 @@ export function decodeCursor(text: string | null | undefined, length: number): r
   } catch {
     // Falls through: not ours.
   }
-  throw new BadInputError(
+  throw foreignCursor();
+}
+
+function foreignCursor(): BadInputError {
+  return new BadInputError(
     "This is no cursor of this connection; take endCursor or an edge's cursor of an earlier page.",
   );
 }

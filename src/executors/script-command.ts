@@ -59,7 +59,8 @@ function argumentText(call: LocalCall, name: string): string {
   return text;
 }
 
-function variableOf(name: string): string {
+/** The variable of the environment in which a shell script finds a parameter. */
+export function variableOf(name: string): string {
   return `PARAM_${name.toUpperCase().replace(/[^A-Z0-9_]/g, "_")}`;
 }
 

@@ -1,7 +1,7 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { ActionNode } from "../actions/graphql.ts";
 import { isUuid } from "../core/ids.ts";
-import { resolvePage } from "../core/keyset-page.ts";
+import { newestFirst, resolvePage } from "../core/keyset-page.ts";
 import { builder, type Context } from "../graphql/builder.ts";
 import { PlaybookNode, PlaybookVersionNode } from "../playbooks/graphql.ts";
 import { ActorObject } from "../tenancy/graphql-actor.ts";
@@ -174,24 +174,12 @@ export function runPage(
   return resolvePage<Run>(args, {
     key: ({ id }) => [id],
     keyLength: 1,
-    find: ({ after, before, limit, isInverted }) =>
-      em.find(
-        Run,
-        {
-          $and: [
-            where,
-            ...(after ? [{ id: { $lt: uuidOf(after) } }] : []),
-            ...(before ? [{ id: { $gt: uuidOf(before) } }] : []),
-          ],
-        },
-        { ...asShown, orderBy: { id: isInverted ? "asc" : "desc" }, limit },
-      ),
+    find: (range) => {
+      const { id, options } = newestFirst(range);
+      return em.find(Run, { $and: [where, { id }] }, { ...asShown, ...options });
+    },
     count: () => em.count(Run, where),
   });
-}
-
-function uuidOf([id = ""]: readonly string[]): string {
-  return isUuid(id) ? id : "00000000-0000-0000-0000-000000000000";
 }
 
 builder.objectField(ActionNode, "runs", (t) =>

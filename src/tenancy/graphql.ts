@@ -1,14 +1,8 @@
 import type { Clock } from "../core/clock.ts";
-import {
-  BadInputError,
-  ConflictFailure,
-  ForbiddenError,
-  NotFoundFailure,
-  ValidationFailure,
-} from "../core/failures.ts";
+import { ConflictFailure, ForbiddenError, NotFoundFailure, ValidationFailure } from "../core/failures.ts";
 import { localId } from "../core/global-id.ts";
 import { isUuid } from "../core/ids.ts";
-import { type PageArguments, resolvePage } from "../core/keyset-page.ts";
+import { newestFirst, type PageArguments, resolvePage } from "../core/keyset-page.ts";
 import { builder } from "../graphql/builder.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { createApiToken } from "./create-api-token.ts";
@@ -235,19 +229,14 @@ function ownTenant({ em, tenantId }: OperationContext): Promise<Tenant> {
   return em.findOneOrFail(Tenant, { id: tenantId });
 }
 
-/** By id: UUIDv7s sort by when they were made. */
 function listTokens({ em, tenantId }: OperationContext, args: PageArguments) {
   return resolvePage<ApiToken>(args, {
     keyLength: 1,
     key: ({ id }) => [id],
     count: () => em.count(ApiToken, { tenantId }),
-    find: ({ limit, after, before, isInverted }) => {
-      const [below, above] = [after?.[0], before?.[0]];
-      for (const id of [below, above]) {
-        if (id !== undefined && !isUuid(id)) throw new BadInputError("This is no cursor of this connection.");
-      }
-      const range = { ...(below === undefined ? {} : { $lt: below }), ...(above === undefined ? {} : { $gt: above }) };
-      return em.find(ApiToken, { tenantId, id: range }, { orderBy: { id: isInverted ? "asc" : "desc" }, limit });
+    find: (range) => {
+      const { id, options } = newestFirst(range);
+      return em.find(ApiToken, { tenantId, id }, options);
     },
   });
 }

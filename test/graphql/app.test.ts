@@ -23,6 +23,8 @@ describe("the whole server", () => {
     ["{ runs(first: -1) { totalCount } }", "BAD_USER_INPUT"],
     ["{ runs(first: 1, last: 1) { totalCount } }", "BAD_USER_INPUT"],
     ['{ runs(after: "nonsense") { totalCount } }', "BAD_USER_INPUT"],
+    // ["x"], as a cursor of actions has a name.
+    ['{ runs(after: "WyJ4Il0") { totalCount } }', "BAD_USER_INPUT"],
     ["{ runs(first: 1000000000) { edges { node { id } } } }", "QUERY_TOO_EXPENSIVE"],
     ['{ node(id: "nonsense") { id } }', "BAD_USER_INPUT"],
   ])("answers %s with %s", async (query, code) => {
