@@ -166,6 +166,33 @@ describe("executing", () => {
     }
   });
 
+  test("refuses a disabled playbook, and fails a step whose exact version was withdrawn since", async () => {
+    const plain = { type: "enrichment", description: "Asks.", parameters: [] };
+    const executor = { type: "remote", target: base };
+    await register({ ...plain, name: "fickle", version: "1.0.0", executor });
+    await registerPlaybook(`
+id: exact
+name: Exact
+version: "1.0.0"
+trigger: { event: manual }
+steps:
+  - { id: ask, name: Ask, type: action, action_ref: fickle@1.0.0 }
+`);
+    const withdraw = `mutation { withdrawActionVersion(input: {ref: "fickle", version: "1.0.0", reason: "bad"}) { __typename } }`;
+    await server.client().request(withdraw);
+    expect(await play("exact", {})).toMatchObject({
+      status: "FAILED",
+      steps: [{ status: "FAILED", attempt: 1, error: { code: "version_withdrawn" } }],
+    });
+    expect(bodies).toEqual([]);
+    const disable = `mutation { setPlaybookEnabled(input: {key: "exact", enabled: false}) { __typename } }`;
+    await server.client().request(disable);
+    const input = { key: "exact" };
+    expect(await server.client().request(executePlaybook, { input })).toMatchObject({
+      executePlaybook: { __typename: "StateFailure", code: "playbook_disabled" },
+    });
+  });
+
   test("reads the steps of a page of runs with as many statements as those of one run", async () => {
     for (let count = 0; count < 4; count++)
       await ended((await start({ ref: "count", parameters: { hours: 24 } })).run.id);
