@@ -240,11 +240,11 @@ function upgrade(parts: Parts, request: IncomingMessage, { socket, head }: { soc
   socket.on("error", (error) => parts.options.log.debug({ error: error.message }, "socket.lost"));
   const path = (request.url ?? "").split("?")[0];
   const { origin, host } = request.headers;
-  const refusal =
-    path !== "/graphql" ? "404 Not Found" : !parts.origins.isAllowed(origin, host) ? "403 Forbidden" : undefined;
-  const isStopping = parts.state.isStopping ? "503 Service Unavailable" : undefined;
-  if (refusal ?? isStopping)
-    return void socket.end(`HTTP/1.1 ${refusal ?? isStopping}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  const refuseWith = (status: string) =>
+    void socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  if (path !== "/graphql") return refuseWith("404 Not Found");
+  if (!parts.origins.isAllowed(origin, host)) return refuseWith("403 Forbidden");
+  if (parts.state.isStopping) return refuseWith("503 Service Unavailable");
   parts.sockets.accept(request, socket, head);
 }
 
