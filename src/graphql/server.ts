@@ -241,10 +241,10 @@ function upgrade(parts: Parts, request: IncomingMessage, { socket, head }: { soc
   const path = (request.url ?? "").split("?")[0];
   const { origin, host } = request.headers;
   const refuseWith = (status: string) =>
-    void socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-  if (path !== "/graphql") return refuseWith("404 Not Found");
-  if (!parts.origins.isAllowed(origin, host)) return refuseWith("403 Forbidden");
-  if (parts.state.isStopping) return refuseWith("503 Service Unavailable");
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  if (path !== "/graphql") return void refuseWith("404 Not Found");
+  if (!parts.origins.isAllowed(origin, host)) return void refuseWith("403 Forbidden");
+  if (parts.state.isStopping) return void refuseWith("503 Service Unavailable");
   parts.sockets.accept(request, socket, head);
 }
 
