@@ -1,3 +1,15 @@
+import { birthColumns, type ColumnTypes, eventColumns, headColumns } from "./journal-rows.ts";
+
+const firstColumn = 6;
+const firstHeadColumn = firstColumn + Object.keys(birthColumns).length;
+const firstEventColumn = firstHeadColumn + Object.keys(headColumns).length;
+
+/** Rows out of one array for each column; the first column is parameter `first`. */
+function rowsOf(columns: ColumnTypes, name: string, first: number): string {
+  const arrays = Object.values(columns).map((type, index) => `$${first + index}::${type}[]`);
+  return `unnest(${arrays.join(", ")}) as ${name}(${Object.keys(columns).join(", ")})`;
+}
+
 /**
  * One flush: births, events, heads and consumed signals, in one statement, so all of it or nothing.
  * `fence` is empty once this node was declared dead; then nothing is written. It locks the node's row against the declaration, which
@@ -5,7 +17,8 @@
  * Each head's run is to be looked up by its id, whatever the planner thinks of tables that were small when it planned: `between`, which
  * is always true, makes it expect one head, and `coalesce` keeps it off the index on the owner, which holds every run of this node.
  * Else a flush of a thousand heads compares each with every run there is.
- * $1 node, $2 epoch, $3 births sent, $4 births, $5 heads, $6 signals, $7 text of the notification ('' for none), $8 to $18 columns of events.
+ * $1 node, $2 epoch, $3 births sent, $4 signals, $5 text of the notification ('' for none), from $6 on the columns of births, heads and
+ * events.
  */
 export const flushSql = `
 with fence as materialized (
@@ -18,17 +31,13 @@ with fence as materialized (
     b.parameters, case when b.finished is null then b.secrets end, false, false, b.by_kind, b.by_name, b.by_id, b.idempotency_key, b.input_hash,
     case when b.is_released then null else $1 end, to_timestamp(b.wake / 1000.0), to_timestamp(b.started / 1000.0),
     to_timestamp(b.finished / 1000.0), b.attempt, b.failed, b.simulated, b.error_code, b.error_message
-  from json_to_recordset($4::json) as b(id uuid, tenant uuid, at float8, kind text, status text, playbook uuid, playbook_version uuid,
-    action uuid, action_version uuid, context jsonb, parameters jsonb, secrets text, by_kind text, by_name text, by_id uuid,
-    idempotency_key text, input_hash text, is_released boolean, wake float8, started float8, finished float8, attempt int, failed int,
-    simulated int, error_code text, error_message text), fence
+  from ${rowsOf(birthColumns, "b", firstColumn)}, fence
   on conflict do nothing
   returning id
 ), written as (
   insert into run_event (run_id, sequence, tenant_id, at, run_attempt, type, step_id, attempt, label, body)
   select e.r, e.s, e.t, to_timestamp(e.a / 1000.0), e.n, e.y, e.i, e.m, e.l, e.b
-  from unnest($8::uuid[], $9::int[], $10::uuid[], $11::float8[], $12::int[], $13::text[], $14::text[], $15::int[], $16::text[],
-    $17::jsonb[], $18::boolean[]) as e(r, s, t, a, n, y, i, m, l, b, z), fence
+  from ${rowsOf(eventColumns, "e", firstEventColumn)}, fence
   where not e.z or e.r in (select id from births)
 ), heads as (
   update run set status = h.status, owner_id = case when h.is_released then null else $1 end, wake_at = to_timestamp(h.wake / 1000.0),
@@ -36,15 +45,14 @@ with fence as materialized (
     failed_step_count = h.failed, simulated_step_count = h.simulated, error_code = h.error_code, error_message = h.error_message,
     sealed_secrets = case when h.finished is null then run.sealed_secrets end,
     changed_xid = pg_current_xact_id()::text::bigint
-  from json_to_recordset($5::json) as h(id uuid, status text, is_released boolean, wake float8, started float8, finished float8, attempt int,
-    failed int, simulated int, error_code text, error_message text), fence
+  from ${rowsOf(headColumns, "h", firstHeadColumn)}, fence
   where h.attempt between 1 and 2147483647 and run.id = h.id and coalesce(run.owner_id, 0) = $1
 ), consumed as (
-  delete from run_signal using fence where run_signal.id = any($6::uuid[])
+  delete from run_signal using fence where run_signal.id = any($4::uuid[])
 )
 select (select count(*)::int from fence) as fenced,
   case when (select count(*) from births) < $3::int then array(select id::text from births) end as born,
-  case when $7::text <> '' then pg_notify('riposte_run', $7::text) end as notified`;
+  case when $5::text <> '' then pg_notify('riposte_run', $5::text) end as notified`;
 
 /** Settings of the journal's connection. Fresh tables have no statistics, and the planner would hash the whole run table for each flush. */
 export const flushSettings =

@@ -96,12 +96,12 @@ export class Journal {
 
   async #write(batch: readonly JournalEntry[], owner: { nodeId: number; epoch: number }): Promise<void> {
     const client = this.#client ?? (await this.#connection());
-    const { birthCount, births, heads, signals, events } = serialise(batch);
+    const { birthCount, signals, columns } = serialise(batch);
     const notification = this.#ports.membership.hasPeers() ? hintOf(batch) : "";
     const { rows } = await client.query({
       name: "flush",
       text: flushSql,
-      values: [owner.nodeId, owner.epoch, birthCount, births, heads, signals, notification, ...events],
+      values: [owner.nodeId, owner.epoch, birthCount, signals, notification, ...columns],
     });
     const { fenced, born } = rows[0] as { fenced: number; born: string[] | null };
     if (fenced === 0) return this.#settle(batch, "lost");
