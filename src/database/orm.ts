@@ -21,7 +21,8 @@ export function ormConfig(address: DatabaseAddress, entities: EntityClass<object
   return defineConfig({
     entities,
     ...("url" in address
-      ? { clientUrl: address.url }
+      ? // MikroORM reads no more of a URL than its host and path: what follows (`?sslmode=require`, `?host=/a/socket`) only the driver knows.
+        { clientUrl: address.url, driverOptions: clientConfig(address) }
       : { host: address.socketDirectory, user: address.user, dbName: address.database }),
     pool: { min: 0, max: 10 },
     extensions: [Migrator],
