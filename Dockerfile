@@ -30,4 +30,4 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # SIGTERM drains: what is under way gets up to 10 s. Give the container more than that to stop.
 ENTRYPOINT ["tini", "--"]
-CMD ["node", "src/main.ts"]
+CMD ["node", "--min-semi-space-size=64", "--max-semi-space-size=64", "src/main.ts"]

@@ -29,6 +29,8 @@ export async function startRunner(
 ): Promise<Runner> {
   const child = fork(path.join(import.meta.dirname, "child.ts"), [key, JSON.stringify(place), String(postmaster)], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
+    // As `npm start` has it; the same for every contender.
+    execArgv: ["--min-semi-space-size=64", "--max-semi-space-size=64"],
   });
   await nextAnswer(child, name);
   return {
