@@ -229,6 +229,10 @@ export const limits = {
   executorsMax: 200,
   /** The part of `executorsMax` that one tenant may hold, so that there is always room for another. */
   executorsPerTenantMax: 150,
+  /** Journals of a node, each with a connection of its own; further ones are used only under load. */
+  journalsMax: 2,
+  /** Entries waiting in the first journal from which on further runs go to another. */
+  journalLoadMax: 200,
   /** Transitions in one flush of the journal. */
   flushEventsMax: 4_000,
   /** Entries of a flush that hear in one turn of the event loop: about 2 ms of work, in which nothing else of the process moves. */

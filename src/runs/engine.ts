@@ -18,8 +18,9 @@ import { ExecutorSlots } from "./executor-slots.ts";
 import { headChange } from "./head-change.ts";
 import type { Hub } from "./hub.ts";
 import type { Signal } from "./interruption.ts";
-import { Journal } from "./journal.ts";
+
 import type { WriteResult } from "./journal-entry.ts";
+import { Journals } from "./journals.ts";
 import { type LoadedRun, type LoadPorts, loadRuns } from "./load-runs.ts";
 import { Membership } from "./membership.ts";
 import type { NewRun } from "./new-run.ts";
@@ -44,8 +45,8 @@ export class Engine {
   readonly #ports: EnginePorts;
   readonly #pool: Pool;
   readonly #membership: Membership;
-  readonly #journal: Journal;
-  readonly #residentPorts: ResidentPorts;
+  readonly #journals: Journals;
+  readonly #residentPorts: Omit<ResidentPorts, "journal">;
   readonly #resident = new Map<string, ResidentRun>();
   #sweeping: Promise<void> | undefined;
   #isSweepWanted = false;
@@ -75,9 +76,8 @@ export class Engine {
       onLost: () => this.#dropAll(),
       onFreed: () => this.#sweep(),
     });
-    this.#journal = new Journal({ address, membership: this.#membership, log });
+    this.#journals = new Journals({ address, membership: this.#membership, log });
     this.#residentPorts = {
-      journal: this.#journal,
       hub,
       steps: { ...ports.steps, log },
       slots: new ExecutorSlots(),
@@ -153,13 +153,17 @@ export class Engine {
     await Promise.race([quiet, sleep(limits.drainMs, undefined, { ref: false })]);
     for (const run of runs) run.drop();
     await quiet;
-    await this.#journal.stop();
+    await this.#journals.stop();
     await this.#membership.stop();
     await this.#pool.end();
   }
 
+  #portsOfRun(): ResidentPorts {
+    return { ...this.#residentPorts, journal: this.#journals.assign() };
+  }
+
   #beginHere(birth: NewRun): Promise<WriteResult> {
-    const run = new ResidentRun(this.#residentPorts, { ...birth, createdAt: Date.now() });
+    const run = new ResidentRun(this.#portsOfRun(), { ...birth, createdAt: Date.now() });
     this.#resident.set(birth.id, run);
     return run.begin(birth);
   }
@@ -175,7 +179,7 @@ export class Engine {
         birth,
         head: headChange(beginning, at),
       };
-      this.#journal.append({ ...entry, settled });
+      this.#journals.assign().append({ ...entry, settled });
     });
   }
 
@@ -192,7 +196,7 @@ export class Engine {
   #dropAll(): void {
     for (const run of this.#resident.values()) run.drop();
     this.#resident.clear();
-    this.#journal.abandon();
+    this.#journals.abandon();
   }
 
   /** Claims what is due, hears what was said, and sets the timer for the next time. One at a time. */
@@ -257,7 +261,7 @@ export class Engine {
   #settleIn({ info, walk }: LoadedRun, nodeId: number): ResidentRun | undefined {
     const isOurs = this.#membership.identity()?.nodeId === nodeId && !this.#isStopping;
     if (!isOurs || this.#resident.has(info.id) || walk.run.finishedAt !== undefined) return undefined;
-    const resident = new ResidentRun(this.#residentPorts, info, walk);
+    const resident = new ResidentRun(this.#portsOfRun(), info, walk);
     this.#resident.set(info.id, resident);
     return resident;
   }

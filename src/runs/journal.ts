@@ -9,7 +9,7 @@ import { endBackendSql, flushSettings, flushSql, writtenSql } from "./journal-sq
 import type { Membership } from "./membership.ts";
 import { Settlement } from "./settlement.ts";
 
-interface JournalPorts {
+export interface JournalPorts {
   readonly address: DatabaseAddress;
   readonly membership: Pick<Membership, "identity" | "hasPeers">;
   readonly log: Log;
@@ -32,9 +32,16 @@ export class Journal {
   #leftBehind: number | undefined;
   #isFlushing = false;
   #isStopped = false;
+  /** Entries of the flush under way. */
+  #underWay = 0;
 
   constructor(ports: JournalPorts) {
     this.#ports = ports;
+  }
+
+  /** Entries that are waiting or being written. */
+  get load(): number {
+    return this.#queue.length + this.#underWay;
   }
 
   /** Hands an entry over; `settled` is called once, in the order of hand-over. */
@@ -67,12 +74,15 @@ export class Journal {
 
   async #flushAll(): Promise<void> {
     while (this.#queue.length > 0) {
-      const flushed = this.#flush(takeBatch(this.#queue));
+      const batch = takeBatch(this.#queue);
+      this.#underWay = batch.length;
+      const flushed = this.#flush(batch);
       // What the last flush settled is told while the database is at work on this one.
       this.#settlement.tell();
       await flushed;
     }
     this.#isFlushing = false;
+    this.#underWay = 0;
     this.#settlement.tell();
   }
 
