@@ -51,8 +51,7 @@ export async function startRunEngine(parts: RunEngineParts) {
     log,
     steps: { actions, variables: variables.get, readSecrets: readStored, execute: await createExecute(parts) },
     playbookPlan: playbooks.plan,
-    openSecrets: async (tenantId, runId, sealed) =>
-      JSON.parse(await sealer.open(sealed, runSecretsPurpose(tenantId, runId))),
+    openSecrets: (tenantId, runId, sealed) => sealer.open(sealed, runSecretsPurpose(tenantId, runId)),
   });
   const forget = (tenantId: string) => {
     actions.forget(tenantId);

@@ -6,12 +6,14 @@ import { lastSequencesSql, loadEventsSql, loadRunsSql, signalsSql } from "./clai
 import { type EventRow, fromRow } from "./events.ts";
 import type { Signal } from "./interruption.ts";
 import type { RunInfo } from "./new-run.ts";
+import { joinInputs } from "./run-inputs.ts";
 import { beginning, type RunPlan, transition, type Walk } from "./transition.ts";
 
 export interface LoadPorts {
   readonly pool: Pool;
   readonly playbookPlan: (tenantId: string, versionId: string) => Plan | Promise<Plan>;
-  readonly openSecrets: (tenantId: string, runId: string, sealed: string) => Promise<Readonly<Record<string, string>>>;
+  /** The text that was sealed. */
+  readonly openSecrets: (tenantId: string, runId: string, sealed: string) => Promise<string>;
 }
 
 export interface LoadedRun {
@@ -71,15 +73,18 @@ function replay(plan: RunPlan, events: readonly StoredEvent[], lastSequence: num
 
 async function infoOf(ports: LoadPorts, row: RunRow): Promise<RunInfo> {
   const { id, tenantId, kind } = row;
+  const sealed = row.sealedSecrets === null ? undefined : await ports.openSecrets(tenantId, id, row.sealedSecrets);
+  const shown = {
+    context: (row.context ?? {}) as JsonObject,
+    ...(row.parameters === null ? {} : { parameters: row.parameters as JsonObject }),
+  };
   return {
+    ...joinInputs(shown, sealed),
     id,
     tenantId,
     kind,
     plan: await planOf(ports, row),
-    context: (row.context ?? {}) as JsonObject,
-    givenSecrets: row.sealedSecrets === null ? {} : await ports.openSecrets(tenantId, id, row.sealedSecrets),
     createdAt: row.createdAt.getTime(),
-    ...(row.parameters === null ? {} : { parameters: row.parameters as JsonObject }),
     ...(row.actionVersionId === null ? {} : { actionVersionId: row.actionVersionId }),
   };
 }

@@ -19,6 +19,8 @@ export interface NewRun {
   /** Secrets given with the call: in memory while the run is resident, sealed in its row until it ends. */
   readonly givenSecrets: Readonly<Record<string, string>>;
   readonly sealedSecrets?: string;
+  /** What is stored of `context` and `parameters` instead of them, where a given secret stands in them too. */
+  readonly shown?: { readonly context: JsonObject; readonly parameters?: JsonObject };
   readonly startedBy: Actor;
   readonly idempotencyKey?: string;
   readonly inputHash?: string;

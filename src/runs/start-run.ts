@@ -8,6 +8,7 @@ import type { Engine } from "./engine.ts";
 import { Run } from "./entities.ts";
 import { asShown } from "./find-run.ts";
 import type { NewRun } from "./new-run.ts";
+import { partInputs, type RunInputs } from "./run-inputs.ts";
 
 export interface StartPorts {
   readonly engine: Pick<Engine, "begin">;
@@ -45,7 +46,7 @@ export async function startRun(ctx: OperationContext, ports: StartPorts, start: 
     tenantId: ctx.tenantId,
     startedBy: ctx.actor,
     givenSecrets,
-    ...(await sealed(ctx, ports, { id, givenSecrets })),
+    ...(await sealed(ctx, ports, { id, ...rest, givenSecrets })),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey, inputHash }),
   };
   const result = await ports.engine.begin(birth);
@@ -62,10 +63,11 @@ export function runSecretsPurpose(tenantId: string, runId: string) {
 async function sealed(
   { tenantId }: OperationContext,
   { sealer }: StartPorts,
-  { id, givenSecrets }: Pick<NewRun, "id" | "givenSecrets">,
-): Promise<Pick<NewRun, "sealedSecrets">> {
-  if (Object.keys(givenSecrets).length === 0) return {};
-  return { sealedSecrets: await sealer.seal(JSON.stringify(givenSecrets), runSecretsPurpose(tenantId, id)) };
+  { id, ...inputs }: RunInputs & Pick<NewRun, "id">,
+): Promise<Pick<NewRun, "sealedSecrets" | "shown">> {
+  const { shown, sealable } = partInputs(inputs);
+  if (sealable === undefined) return {};
+  return { shown, sealedSecrets: await sealer.seal(sealable, runSecretsPurpose(tenantId, id)) };
 }
 
 function findById({ em, tenantId }: OperationContext, id: string): Promise<Run | null> {

@@ -67,7 +67,8 @@ describe("a secret given to an action", () => {
       log: pino({ level: "debug" }, { write: (line: string) => void logged.push(line) }),
     });
     const { port } = vendor.address() as AddressInfo;
-    const register = `mutation($local: RegisterActionInput!, $remote: RegisterActionInput!, $secret: PutSecretInput!) {
+    const register = `mutation($local: RegisterActionInput!, $remote: RegisterActionInput!, $noted: RegisterActionInput!, $secret: PutSecretInput!) {
+      d: registerAction(input: $noted) { __typename ... on ValidationFailure { issues { path message } } }
       a: registerAction(input: $local) { __typename ... on ValidationFailure { issues { path message } } }
       b: registerAction(input: $remote) { __typename ... on ValidationFailure { issues { path message } } }
       c: putSecret(input: $secret) { __typename } }`;
@@ -82,6 +83,21 @@ describe("a secret given to an action", () => {
           target: `http://127.0.0.1:${port}/echo`,
           headers: { "x-key": "{{ parameters.given_key }}" },
         }),
+      },
+      noted: {
+        definition: {
+          ...definition("leak-noted", {
+            type: "remote",
+            target: `http://127.0.0.1:${port}/echo`,
+            headers: { "x-key": "{{ parameters.given_key }}" },
+          }),
+          parameters: [
+            { name: "given_key", type: "secret", required: true },
+            { name: "note", type: "string" },
+            { name: "finding", type: "string" },
+          ],
+          input_mapping: { note: "{{ parameters.note }}", finding: "{{ finding.id }}" },
+        },
       },
       secret: { name: "stored_key", value: stored },
     });
@@ -129,6 +145,21 @@ describe("a secret given to an action", () => {
     });
     for await (const _ of server.subscribe(server.adminToken, follow, { id: started.executeAction.run.id }));
     expect(heard).toBe(`${stored}\n${JSON.stringify({ stored_key: given })}\n`);
+  });
+
+  test("is masked wherever else it stands in what was given, and still reaches the executor there", async () => {
+    heard = "";
+    const parameters = { given_key: given, note: `with ${given}` };
+    const started = await server.client().request<{ executeAction: { run: { id: string } } }>(execute, {
+      input: { ref: "leak-noted", parameters, context: { finding: { id: given } } },
+    });
+    const { id } = started.executeAction.run;
+    for await (const _ of server.subscribe(server.adminToken, follow, { id }));
+    const run = await server.client().request<{ run: { context: unknown } }>(detail, { id });
+    expect(JSON.parse(heard.split("\n")[1] ?? "")).toEqual({ note: `with ${given}`, finding: given });
+    expect(run.run.context).toEqual({ finding: { id: "***" } });
+    expectClean("answers", JSON.stringify([started, run]));
+    expectClean("database", await dump(server));
   });
 
   test("that is no text is refused without being told back", async () => {

@@ -84,7 +84,7 @@ export function createEngine({ execute, address, plans, hub = new Hub(), steps }
     hub,
     isAlone: false,
     log: silentLog,
-    openSecrets: async (_tenantId, _runId, sealed) => JSON.parse(sealed),
+    openSecrets: async (_tenantId, _runId, sealed) => sealed,
     playbookPlan: (_tenantId, versionId) => {
       const plan = plans.get(versionId);
       if (!plan) throw new Error(`There is no plan ${versionId}.`);

@@ -156,7 +156,10 @@ describe("an action executed by itself", () => {
       return failed;
     };
     const engine = await world.engine(execute, { steps: { actions } });
-    const birth = birthOf({ givenSecrets: { token: secret }, sealedSecrets: JSON.stringify({ token: secret }) });
+    const birth = birthOf({
+      givenSecrets: { token: secret },
+      sealedSecrets: JSON.stringify({ givenSecrets: { token: secret } }),
+    });
     await engine.begin(birth);
     await world.ended(birth.id);
     expect(seen).toEqual({ headers: { authorization: `Bearer ${secret}` }, secrets: [secret] });
