@@ -1,8 +1,8 @@
 import path from "node:path";
 import type { Config } from "./config.ts";
 import type { Log } from "./core/log.ts";
+import type { DatabaseAddress } from "./database/address.ts";
 import { startEmbeddedPostgres } from "./database/embedded-postgres.ts";
-import type { DatabaseAddress } from "./database/orm.ts";
 
 export interface OpenDatabase {
   readonly address: DatabaseAddress;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Log } from "../core/log.ts";
-import { clientConfig, type DatabaseAddress } from "./orm.ts";
+import { clientConfig, type DatabaseAddress } from "./address.ts";
 
 export interface ListenOptions {
   readonly address: DatabaseAddress;

@@ -1,20 +1,9 @@
 import path from "node:path";
 import { Migrator } from "@mikro-orm/migrations";
 import { defineConfig, type EntityClass, MikroORM } from "@mikro-orm/postgresql";
+import { clientConfig, type DatabaseAddress } from "./address.ts";
 
 export type Orm = MikroORM;
-
-/** Where the database is: a URL, or the directory of a Unix socket with a database's name. */
-export type DatabaseAddress =
-  | { readonly url: string }
-  | { readonly socketDirectory: string; readonly user: string; readonly database: string };
-
-/** What a plain `pg` client needs to reach the same database. */
-export function clientConfig(address: DatabaseAddress): Record<string, string> {
-  return "url" in address
-    ? { connectionString: address.url }
-    : { host: address.socketDirectory, user: address.user, database: address.database };
-}
 
 /** MikroORM's configuration for an address: schema, migrations and reads go through it; the journal has a connection of its own. */
 export function ormConfig(address: DatabaseAddress, entities: EntityClass<object>[]) {

@@ -3,7 +3,7 @@ import { Pool } from "pg";
 import { StateFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
-import { clientConfig, type DatabaseAddress } from "../database/orm.ts";
+import { clientConfig, type DatabaseAddress } from "../database/address.ts";
 import {
   claimSql,
   giveBackSql,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
-import { clientConfig, type DatabaseAddress } from "../database/orm.ts";
+import { clientConfig, type DatabaseAddress } from "../database/address.ts";
 import type { JournalEntry, WriteResult } from "./journal-entry.ts";
 import { serialise } from "./journal-rows.ts";
 import { endBackendSql, flushSettings, flushSql, writtenSql } from "./journal-sql.ts";

@@ -1,7 +1,7 @@
 import { Client } from "pg";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
-import { clientConfig, type DatabaseAddress } from "../database/orm.ts";
+import { clientConfig, type DatabaseAddress } from "../database/address.ts";
 import { declareDeadSql, joinSql, nodeLockClass, peersSql, renewSql } from "./membership-sql.ts";
 import { isProvablyGone, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
 

@@ -6,8 +6,8 @@ import path from "node:path";
 import pg from "pg";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { silentLog } from "../../src/core/log.ts";
+import { clientConfig, type DatabaseAddress } from "../../src/database/address.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/database/embedded-postgres.ts";
-import { clientConfig, type DatabaseAddress } from "../../src/database/orm.ts";
 
 function newDirectory(): string {
   const directory = mkdtempSync(path.join(tmpdir(), "riposte-embedded-"));

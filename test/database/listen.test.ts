@@ -1,8 +1,8 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentLog } from "../../src/core/log.ts";
+import { clientConfig } from "../../src/database/address.ts";
 import { type Listener, listen } from "../../src/database/listen.ts";
-import { clientConfig } from "../../src/database/orm.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 
 let database: TestDatabase;

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { clientConfig, openOrm } from "../../src/database/orm.ts";
+import { clientConfig } from "../../src/database/address.ts";
+import { openOrm } from "../../src/database/orm.ts";
 import { entities } from "../../src/entities.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { DatabaseAddress } from "../../src/database/orm.ts";
+import type { DatabaseAddress } from "../../src/database/address.ts";
 
 type SocketAddress = Extract<DatabaseAddress, { socketDirectory: string }>;
 

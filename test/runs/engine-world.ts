@@ -6,7 +6,7 @@ import { NotFoundFailure } from "../../src/core/failures.ts";
 import { newId } from "../../src/core/ids.ts";
 import type { Json, JsonObject } from "../../src/core/json.ts";
 import { silentLog } from "../../src/core/log.ts";
-import { clientConfig, type DatabaseAddress } from "../../src/database/orm.ts";
+import { clientConfig, type DatabaseAddress } from "../../src/database/address.ts";
 import type { Attempt, Outcome, RemoteCall } from "../../src/executors/executor.ts";
 import type { Plan } from "../../src/playbooks/plan.ts";
 import { Engine, type EnginePorts } from "../../src/runs/engine.ts";

@@ -3,7 +3,7 @@ import { Pool, type PoolClient } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { newId } from "../../src/core/ids.ts";
 import { limits } from "../../src/core/limits.ts";
-import { clientConfig } from "../../src/database/orm.ts";
+import { clientConfig } from "../../src/database/address.ts";
 import { Hub } from "../../src/runs/hub.ts";
 import type { RunFilter } from "../../src/runs/run-filter.ts";
 import { type RunUpdate, streamRunUpdates } from "../../src/runs/run-updates.ts";

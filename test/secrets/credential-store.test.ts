@@ -3,7 +3,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NotFoundFailure, ValidationFailure } from "../../src/core/failures.ts";
 import { limits } from "../../src/core/limits.ts";
-import { clientConfig } from "../../src/database/orm.ts";
+import { clientConfig } from "../../src/database/address.ts";
 import { type CredentialStore, readSecrets } from "../../src/secrets/credential-store.ts";
 import { deleteSecret } from "../../src/secrets/delete-secret.ts";
 import { Secret } from "../../src/secrets/entities.ts";

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
-import { clientConfig, type DatabaseAddress, type Orm, openOrm } from "../../src/database/orm.ts";
+import { clientConfig, type DatabaseAddress } from "../../src/database/address.ts";
+import { type Orm, openOrm } from "../../src/database/orm.ts";
 import { entities } from "../../src/entities.ts";
 
 export interface TestDatabase {

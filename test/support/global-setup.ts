@@ -5,9 +5,10 @@ import path from "node:path";
 import pg from "pg";
 import type { TestProject } from "vitest/node";
 import { silentLog } from "../../src/core/log.ts";
+import { clientConfig } from "../../src/database/address.ts";
 import { startEmbeddedPostgres } from "../../src/database/embedded-postgres.ts";
 import { migrate } from "../../src/database/migrate.ts";
-import { clientConfig, openOrm } from "../../src/database/orm.ts";
+import { openOrm } from "../../src/database/orm.ts";
 import { entities } from "../../src/entities.ts";
 
 /** How a test reaches the server: the superuser, in the directory of its socket. */

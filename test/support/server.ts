@@ -7,7 +7,8 @@ import { WebSocket } from "ws";
 import { type App, startApp } from "../../src/app.ts";
 import { type Config, readConfig } from "../../src/config.ts";
 import { type Log, silentLog } from "../../src/core/log.ts";
-import type { DatabaseAddress, Orm } from "../../src/database/orm.ts";
+import type { DatabaseAddress } from "../../src/database/address.ts";
+import type { Orm } from "../../src/database/orm.ts";
 import { createTestDatabase } from "./database.ts";
 
 export interface TestServer {
