@@ -63,6 +63,11 @@ async function compose(config: Config, { log, database }: AppBasis, closers: Clo
   const authenticator = createAuthenticator({ em: orm.em, clock, log });
   closers.push(() => authenticator.settled());
 
+  if (!database.isEmbedded && config.SECRETS_KEY === undefined) {
+    const advice =
+      "Set the same SECRETS_KEY on every node: with a key of its own, a node can't open what another has encrypted.";
+    log.warn({ advice }, "secrets_key.not_shared");
+  }
   const keyRing = await openKeyRing({ secretsKey: config.SECRETS_KEY, dataDirectory: path.resolve(config.DATA_DIR) });
   const sealer = createSealer(keyRing);
 
