@@ -46,16 +46,19 @@ function eventsOf(context: Context, run: Run, after: number, signal: AbortSignal
   return streamRun({ hub: context.hub, read, signal }, run.id, after);
 }
 
+/** Which run is followed, and from where. */
+const runStreamArgs = builder.args((t) => ({
+  runId: t.id({ required: true, description: "The run's opaque id." }),
+  after: t.string({ description: "A cursor of this run: go on past it." }),
+}));
+
 builder.subscriptionField("runEvents", (t) =>
   t.field({
     type: RunEventInterface,
     description:
       "Everything that happens in one run, once and in order, from the beginning or past `after`; completes when the run has ended.",
     authScopes: { permission: "run:read" },
-    args: {
-      runId: t.arg.id({ required: true, description: "The run's opaque id." }),
-      after: t.arg.string({ description: "A cursor of this run: go on past it." }),
-    },
+    args: runStreamArgs,
     subscribe: async (_root, args, context) => {
       const { run, after } = await openRun(context, args);
       return abortable((signal) => eventsOf(context, run, after, signal));
@@ -70,11 +73,7 @@ builder.subscriptionField("runLogs", (t) =>
     description:
       "The log lines of one run, or of one of its steps, once and in order; completes when the run has ended.",
     authScopes: { permission: "run:read" },
-    args: {
-      runId: t.arg.id({ required: true, description: "The run's opaque id." }),
-      stepId: t.arg.string({ description: "Only the lines of this step." }),
-      after: t.arg.string({ description: "A cursor of this run: go on past it." }),
-    },
+    args: { ...runStreamArgs, stepId: t.arg.string({ description: "Only the lines of this step." }) },
     subscribe: async (_root, { stepId, ...args }, context) => {
       const { run, after } = await openRun(context, args);
       return abortable(async function* logLines(signal) {
@@ -105,10 +104,7 @@ builder.subscriptionField("stepUpdates", (t) =>
     type: StepUpdateObject,
     description: "The steps of one run, each time one changes, once and in order; completes when the run has ended.",
     authScopes: { permission: "run:read" },
-    args: {
-      runId: t.arg.id({ required: true, description: "The run's opaque id." }),
-      after: t.arg.string({ description: "A cursor of this run: go on past it." }),
-    },
+    args: runStreamArgs,
     subscribe: async (_root, args, context) => {
       const { run, after } = await openRun(context, args);
       const plan = await planOfRun(context, run);
