@@ -258,9 +258,9 @@ export const limits = {
 
   // ---- Streams --------------------------------------------------------------------------------------------------
   /** Events waiting for one subscriber in memory; a slower one is served from the journal instead. */
-  subscriberQueueMax: 1_000,
+  subscriberQueueMax: 250,
   /** Rows of one read from the journal. */
-  streamPageMax: 500,
+  streamPageMax: 200,
   /** How often a stream looks at the journal besides what notifications tell. */
   streamPollMs: 5_000,
   /** Between two looks at what changed in a tenant: a dashboard needs the latest state, not each of a thousand in a second. */
