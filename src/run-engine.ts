@@ -5,7 +5,7 @@ import type { Clock } from "./core/clock.ts";
 import { createExpiringCache } from "./core/expiring-cache.ts";
 import { limits } from "./core/limits.ts";
 import type { Log } from "./core/log.ts";
-import type { DatabaseAddress } from "./database/address.ts";
+import { type DatabaseAddress, endpointOf } from "./database/address.ts";
 import { type Listener, listen } from "./database/listen.ts";
 import type { Orm } from "./database/orm.ts";
 import { createEgressPolicy } from "./executors/egress.ts";
@@ -86,16 +86,10 @@ async function createExecute({ config, address }: RunEngineParts): Promise<(atte
     allow: config.EGRESS_ALLOW,
     deny: config.EGRESS_DENY,
     private: config.EGRESS_PRIVATE,
-    databaseAddress: hostAndPort(address),
+    databaseAddress: endpointOf(address),
   });
   const remote = createRemoteExecutor({ egress });
   return ({ call, ...attempt }) => (call.type === "local" ? local({ ...attempt, call }) : remote({ ...attempt, call }));
-}
-
-function hostAndPort(address: DatabaseAddress): { host: string; port: number } | undefined {
-  if (!("url" in address)) return undefined;
-  const { hostname, port } = new URL(address.url);
-  return hostname === "" ? undefined : { host: hostname, port: Number(port || 5432) };
 }
 
 interface Peers {
