@@ -25,7 +25,7 @@ type Backend = Client & { readonly processID?: number };
  */
 export class Journal {
   readonly #ports: JournalPorts;
-  readonly #settlement = new Settlement();
+  readonly #settlement: Settlement;
   #queue: JournalEntry[] = [];
   #client: Backend | undefined;
   /** The backend of a connection that broke: a flush may still be under way in it. */
@@ -37,6 +37,9 @@ export class Journal {
 
   constructor(ports: JournalPorts) {
     this.#ports = ports;
+    this.#settlement = new Settlement(({ runId }, error) =>
+      ports.log.error({ runId, reason: String(error) }, "journal.settle_failed"),
+    );
   }
 
   /** Entries that are waiting or being written. */

@@ -9,6 +9,12 @@ export class Settlement {
   #entries: JournalEntry[] = [];
   #results: WriteResult[] = [];
   #isTelling = false;
+  readonly #onThrown: (entry: JournalEntry, error: unknown) => void;
+
+  /** `onThrown` is told of an entry that broke while it heard: that is a bug of its run, and must not keep the others from hearing. */
+  constructor(onThrown: (entry: JournalEntry, error: unknown) => void) {
+    this.#onThrown = onThrown;
+  }
 
   /** They hear once `tell` is called. */
   add(entries: readonly JournalEntry[], resultOf: (entry: JournalEntry) => WriteResult): void {
@@ -32,7 +38,13 @@ export class Settlement {
     this.#isTelling = true;
     const entries = this.#entries.splice(0, limits.settledPerTurnMax);
     const results = this.#results.splice(0, limits.settledPerTurnMax);
-    for (const [index, entry] of entries.entries()) entry.settled(results[index]!);
+    for (const [index, entry] of entries.entries()) {
+      try {
+        entry.settled(results[index]!);
+      } catch (error) {
+        this.#onThrown(entry, error);
+      }
+    }
     if (this.#entries.length > 0) setImmediate(() => this.#tellSome());
     else this.#isTelling = false;
   }
