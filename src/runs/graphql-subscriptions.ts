@@ -1,9 +1,10 @@
+import { abortable } from "../core/abortable.ts";
 import { BadInputError, NotFoundFailure } from "../core/failures.ts";
 import { localId } from "../core/global-id.ts";
 import { limits } from "../core/limits.ts";
+import { tenantCursor, xidOf } from "../core/stream-cursor.ts";
 import { builder, type Context } from "../graphql/builder.ts";
-import { abortable } from "./abortable.ts";
-import { runCursor, sequenceOf, tenantCursor, xidOf } from "./cursor.ts";
+import { runCursor, sequenceOf } from "./cursor.ts";
 import type { Run } from "./entities.ts";
 import type { LogFact, RunEvent } from "./events.ts";
 import { findRun } from "./find-run.ts";
@@ -154,7 +155,7 @@ builder.subscriptionField("runUpdates", (t) =>
         filter: await resolveFilter(context, filter),
         after: xidOf(context.lastEventId ?? after),
       };
-      return abortable((signal) => streamRunUpdates({ hub: context.hub, em: () => em.fork(), signal }, subscription));
+      return abortable((signal) => streamRunUpdates({ news: context.hub, em: () => em.fork(), signal }, subscription));
     },
     resolve: (update) => update as RunUpdate,
   }),

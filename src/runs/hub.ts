@@ -16,7 +16,7 @@ export class Hub {
     return add(this.#runs, runId, listener);
   }
 
-  /** Hears that the head of some run of the tenant may have changed. */
+  /** Hears that the head of some run of the tenant, or one of its approvals, may have changed. */
   onTenant(tenantId: string, listener: () => void): () => void {
     return add(this.#tenants, tenantId, listener);
   }
@@ -24,8 +24,12 @@ export class Hub {
   /** Committed on this node. */
   publish(run: { readonly id: string; readonly tenantId: string }, events: readonly RunEvent[]): void {
     for (const listener of this.#runs.get(run.id) ?? []) listener(events);
-    if (!this.#tenants.has(run.tenantId) || !events.some(({ type }) => type === "RUN_STATUS")) return;
-    for (const listener of this.#tenants.get(run.tenantId) ?? []) listener();
+    if (this.#tenants.has(run.tenantId) && events.some(concernsTenant)) this.tellTenant(run.tenantId);
+  }
+
+  /** Committed on this node, and no event of a run: a decision. */
+  tellTenant(tenantId: string): void {
+    for (const listener of this.#tenants.get(tenantId) ?? []) listener();
   }
 
   /** Committed on another node: ids of runs parted by blanks, or `*` for more than fit. */
@@ -34,6 +38,12 @@ export class Hub {
     for (const id of ids) for (const listener of this.#runs.get(id) ?? []) listener(undefined);
     for (const listeners of this.#tenants.values()) for (const listener of listeners) listener();
   }
+}
+
+/** True where a run's head changes; and where an approval does: it is requested when its step waits, and closed when that is ended. */
+function concernsTenant(event: RunEvent): boolean {
+  if (event.type !== "STEP_STATUS") return event.type === "RUN_STATUS";
+  return event.approval !== undefined || event.status === "CANCELLED" || event.status === "TIMED_OUT";
 }
 
 function add<Listener>(listeners: Map<string, Set<Listener>>, key: string, listener: Listener): () => void {

@@ -56,7 +56,7 @@ function tell(tenantId: string): void {
 function open(tenantId: string, filter: RunFilter = {}, after?: number): AsyncGenerator<RunUpdate> & { close(): void } {
   const controller = new AbortController();
   opened.push(controller);
-  const ports = { hub, em: () => database.orm.em.fork(), signal: controller.signal };
+  const ports = { news: hub, em: () => database.orm.em.fork(), signal: controller.signal };
   const stream = streamRunUpdates(ports, { tenantId, filter, after });
   return Object.assign(stream, { close: () => controller.abort() });
 }
