@@ -1,0 +1,151 @@
+import type { ResolvedAction } from "../actions/action-catalogue.ts";
+import { DomainFailure } from "../core/failures.ts";
+import { newId } from "../core/ids.ts";
+import { storableText } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import { renderTemplate } from "../expressions/template.ts";
+import type { Plan, PlanActionStep, PlanApprovalStep, PlanStep } from "../playbooks/plan.ts";
+import { createMask } from "../secrets/mask.ts";
+import { type AllowedStep, type EffectMoment, effectOf } from "./approval-effect.ts";
+import type { BoundStep } from "./events.ts";
+import type { RunState } from "./fold.ts";
+import { runScope } from "./run-scope.ts";
+import { about, listed, type PreparedStep, type StepPorts, type StepStart } from "./step-ports.ts";
+import { storableError } from "./storable-outcome.ts";
+
+/**
+ * Works out what people are asked: the message, until when, and what a "yes" lets happen. A message that can't be rendered is the
+ * step's failure.
+ */
+export function prepareApproval(
+  ports: StepPorts,
+  start: StepStart,
+  step: PlanApprovalStep,
+  env: Readonly<Record<string, string>>,
+): PreparedStep | Promise<PreparedStep> {
+  const behind = stepsBehind(start.run.plan, step);
+  const actions = behind.map((one) => resolveNow(ports, start, one.step));
+  const request = (resolved: readonly AllowedStep["action"][]): PreparedStep => {
+    const allowed = behind.map((one, index) => ({ ...one, action: resolved[index]! }));
+    return requestSafely(start, { step, env, allowed });
+  };
+  // Every promise is awaited here, so that none can fail unheard.
+  if (actions.some((action) => action instanceof Promise)) return Promise.all(actions).then(request);
+  return request(actions as AllowedStep["action"][]);
+}
+
+/** The version and the arguments that people approved for a step, in this attempt of the run; undefined where nobody was asked. */
+export function boundStep(state: RunState, plan: Plan, stepId: string): BoundStep | undefined {
+  let newest: { readonly at: number; readonly bound: BoundStep } | undefined;
+  for (const { stepId: id, status, bound, finishedAt: at = 0 } of state.steps.values()) {
+    if (bound === undefined || status !== "SUCCEEDED" || plan.steps.get(id)?.type !== "APPROVAL") continue;
+    if (Object.hasOwn(bound, stepId) && (!newest || at >= newest.at)) newest = { at, bound: bound[stepId]! };
+  }
+  return newest?.bound;
+}
+
+/**
+ * Every action that can come after a yes and before people are asked again, in the order of the document. After a branch, that is what
+ * follows its parallel step.
+ */
+function stepsBehind(plan: Plan, approval: PlanApprovalStep): { step: PlanActionStep; isNext: boolean }[] {
+  const around = approval.parallel === undefined ? undefined : plan.steps.get(approval.parallel);
+  const first = (around ?? approval).onSuccess;
+  const reached = new Set<string>();
+  const waiting = first === null ? [] : [first];
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    const step = plan.steps.get(id);
+    if (!step || reached.has(id)) continue;
+    reached.add(id);
+    waiting.push(...successorsOf(step));
+  }
+  return [...plan.steps.values()].flatMap((step) => {
+    if (step.type !== "ACTION" || !reached.has(step.id)) return [];
+    return [{ step, isNext: step.id === first || (step.parallel !== undefined && step.parallel === first) }];
+  });
+}
+
+function successorsOf(step: PlanStep): readonly string[] {
+  const fallback = typeof step.onFailure === "object" ? step.onFailure.step : null;
+  const next = (...ids: (string | null)[]) => [...ids, fallback].filter((id) => id !== null);
+  switch (step.type) {
+    case "ACTION":
+    case "DELAY":
+      return next(step.onSuccess);
+    case "CONDITION":
+      return next(step.onTrue, step.onFalse);
+    case "PARALLEL":
+      return next(...step.branches, step.onSuccess);
+    case "APPROVAL":
+      return [];
+    default:
+      return step satisfies never;
+  }
+}
+
+function resolveNow(
+  { actions }: StepPorts,
+  { run }: StepStart,
+  { actionId, actionRef }: PlanActionStep,
+): AllowedStep["action"] | Promise<AllowedStep["action"]> {
+  try {
+    const resolved = actions.resolve(run.tenantId, { actionId, actionRef });
+    return resolved instanceof Promise ? resolved.catch(problemOf) : resolved;
+  } catch (error) {
+    return problemOf(error);
+  }
+}
+
+function problemOf(error: unknown): Exclude<AllowedStep["action"], ResolvedAction> {
+  if (error instanceof DomainFailure) return { code: error.code, message: error.message };
+  throw error;
+}
+
+interface RequestInputs {
+  readonly step: PlanApprovalStep;
+  readonly env: Readonly<Record<string, string>>;
+  readonly allowed: readonly AllowedStep[];
+}
+
+function requestSafely(start: StepStart, inputs: RequestInputs): PreparedStep {
+  try {
+    return requestOf(start, inputs);
+  } catch (error) {
+    if (!(error instanceof DomainFailure)) throw error;
+    const refusal = storableError({ code: error.code, message: error.message });
+    return { fact: { ...about(start), status: "FAILED", error: refusal, isFinal: true } };
+  }
+}
+
+function requestOf(start: StepStart, { step, env, allowed }: RequestInputs): PreparedStep {
+  const { run, state } = start;
+  const scope = runScope(run, state, env);
+  const mask = createMask(Object.values(run.givenSecrets));
+  const moment: EffectMoment = { plan: run.plan, state, approval: step, scope, mask };
+  const { value, warnings } = renderTemplate(step.message ?? null, scope);
+  const text = value === null || typeof value === "string" ? value : JSON.stringify(value);
+  const { shown, bound } = effectOf(allowed, moment);
+  const id = newId();
+  const expiresAt = step.timeoutMs === undefined ? null : Date.now() + step.timeoutMs;
+  return {
+    fact: {
+      ...about(start),
+      status: "WAITING",
+      approval: { id, ...(expiresAt === null ? {} : { expiresAt }), bound },
+      ...listed(warnings.map(mask.text)),
+    },
+    approval: {
+      id,
+      stepId: step.id,
+      message: text === null ? null : storableText(cut(mask.text(text))),
+      approvers: step.approvers,
+      requesterId: run.startedBy.id ?? null,
+      expiresAt,
+      effect: shown,
+    },
+  };
+}
+
+function cut(text: string): string {
+  return text.length > limits.textLengthMax ? `${text.slice(0, limits.textLengthMax - 1)}…` : text;
+}
