@@ -1,6 +1,7 @@
 import { Action, ActionFile, ActionVersion } from "./actions/entities.ts";
-import { Playbook, PlaybookVersion } from "./playbooks/entities.ts";
-import { ClusterNode, Run, RunEvent, RunSignal } from "./runs/entities.ts";
+import { Approval } from "./approvals/entities.ts";
+import { Playbook, PlaybookChange, PlaybookVersion, Schedule } from "./playbooks/entities.ts";
+import { ClusterNode, Run, RunEvent, RunSignal, TriggerEvent } from "./runs/entities.ts";
 import { Secret, Variable } from "./secrets/entities.ts";
 import { ApiToken, Tenant } from "./tenancy/entities.ts";
 
@@ -15,8 +16,12 @@ export const entities = [
   ActionFile,
   Playbook,
   PlaybookVersion,
+  PlaybookChange,
+  Schedule,
+  Approval,
   ClusterNode,
   Run,
   RunEvent,
   RunSignal,
+  TriggerEvent,
 ];

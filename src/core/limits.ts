@@ -222,7 +222,13 @@ export const limits = {
   /** Runs that one node holds in memory; more wait as QUEUED until there is room. */
   residentRunsMax: 5_000,
   /** A run that only waits, and for longer than this, is put out of memory until then. */
-  parkAfterMs: 60_000,
+  parkAfterMs: 10_000,
+  /** The same where it waits for people. Shorter waits are not worth writing the run away and reading it again. */
+  parkForPeopleMs: 1_000,
+  /** A run that waits for people without any bound is looked at again after this long: a year. */
+  parkMsMax: 31_536_000_000,
+  /** What a request for approval shows of what it lets happen, as JSON: some dozens of steps, and the arguments of the next. */
+  approvalEffectBytesMax: 32 * 1024,
   /** Between two tries to read what a step needs, while the database is away. */
   prepareRetryMs: 1_000,
   /** Executors at work at once on one node; more wait in line. */
@@ -237,6 +243,28 @@ export const limits = {
   flushEventsMax: 4_000,
   /** Entries of a flush that hear in one turn of the event loop: about 2 ms of work, in which nothing else of the process moves. */
   settledPerTurnMax: 100,
+
+  // ---- Events ---------------------------------------------------------------------------------------------------
+  /** What makes an event the same when it is delivered again: a CloudEvent's source and id fit. */
+  eventKeyLengthMax: 512,
+  /** Completions between the run that a chain began with and the last run of it: far more than people can follow. */
+  chainDepthMax: 16,
+  /** Runs that one run may lead to by its completions, and theirs: a chain that multiplies is stopped here. */
+  chainRunsMax: 100,
+  /** Names of playbooks in one notice of what was held back; more would not be read. */
+  heldBackNamesMax: 10,
+  /** Events that one look at the undispatched ones reads, and how many of them are dispatched at once: four of the ORM's ten connections. */
+  dispatchBatchMax: 200,
+  dispatchesMax: 4,
+  /** Runs that one event starts at the same time; more follow. */
+  dispatchStartsMax: 20,
+  /** How old an undispatched event is before others than the one who received it take it up: a dispatch takes some milliseconds. */
+  dispatchGraceMs: 1_000,
+  /** The longest wait before an event that could not be dispatched is tried again, and for how many such events a node remembers it. */
+  dispatchRetryMsMax: 60_000,
+  dispatchFailuresKeptMax: 1_000,
+  /** Ticks of schedules that become events in one transaction. */
+  ticksMax: 100,
 
   // ---- The cluster ----------------------------------------------------------------------------------------------
   /** How long a node stays the owner of its runs without a heartbeat. */

@@ -59,3 +59,32 @@ const PlaybookVersionSchema = defineEntity({
 });
 export class PlaybookVersion extends PlaybookVersionSchema.class {}
 PlaybookVersionSchema.setClass(PlaybookVersion);
+
+/** Counts the changes to a tenant's playbooks: who keeps something of them in memory sees by it whether that is still true. */
+const PlaybookChangeSchema = defineEntity({
+  name: "PlaybookChange",
+  tableName: "playbook_change",
+  properties: {
+    tenantId: p.uuid().primary(),
+    number: p.bigint("number"),
+  },
+});
+export class PlaybookChange extends PlaybookChangeSchema.class {}
+PlaybookChangeSchema.setClass(PlaybookChange);
+
+/** When an enabled playbook with `event: schedule` starts next; there is a row for no other. */
+const ScheduleSchema = defineEntity({
+  name: "Schedule",
+  tableName: "schedule",
+  indexes: [{ properties: ["nextAt"] }],
+  properties: {
+    playbookId: () => p.oneToOne(Playbook).mapToPk().joinColumn("playbook_id").primary(),
+    ...tenantOwned,
+    cron: p.string().length(128),
+    timezone: p.string().length(64),
+    /** The first tick that has not been an event yet. */
+    nextAt: p.datetime(),
+  },
+});
+export class Schedule extends ScheduleSchema.class {}
+ScheduleSchema.setClass(Schedule);

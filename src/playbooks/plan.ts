@@ -1,3 +1,4 @@
+import type { Approver } from "../approvals/approver.ts";
 import type { Json } from "../core/json.ts";
 
 /** A playbook's version, compiled: every default applied, every `next` resolved. What the run engine walks. */
@@ -6,6 +7,7 @@ export interface Plan {
   readonly version: string;
   /** Id of the first step. */
   readonly first: string;
+  /** In the order of the document; branches stand behind their parallel step. */
   readonly steps: ReadonlyMap<string, PlanStep>;
   /** Times the whole playbook may run again when a step's failure asks for it. */
   readonly maxRetries: number;
@@ -13,11 +15,16 @@ export interface Plan {
   readonly timeoutMs?: number;
 }
 
-export type PlanStep = PlanActionStep | PlanConditionStep;
+export type PlanStep = PlanActionStep | PlanConditionStep | PlanParallelStep | PlanDelayStep | PlanApprovalStep;
 
 interface PlanStepCommon {
   readonly id: string;
   readonly name: string;
+  /**
+   * The parallel step whose branch this is. A branch has no successor, and `abort` or `continue` on failure: abort fails the
+   * parallel step, continue passes over it.
+   */
+  readonly parallel?: string;
   /** The step that follows a success; null ends the run. */
   readonly onSuccess: string | null;
   readonly onFailure: FailureRule;
@@ -46,4 +53,27 @@ export interface PlanConditionStep extends PlanStepCommon {
   readonly expression: string;
   readonly onTrue: string | null;
   readonly onFalse: string | null;
+}
+
+export interface PlanParallelStep extends PlanStepCommon {
+  readonly type: "PARALLEL";
+  /** Ids of its branches, at least one. */
+  readonly branches: readonly string[];
+  readonly join: "ALL" | "ANY";
+}
+
+export interface PlanDelayStep extends PlanStepCommon {
+  readonly type: "DELAY";
+  readonly durationMs: number;
+}
+
+/** Never tried again, and its `onFailure` is never `continue` or `retry`: a "no" never goes on. `timeoutMs` is the time people have. */
+export interface PlanApprovalStep extends PlanStepCommon {
+  readonly type: "APPROVAL";
+  readonly onFailure: "abort" | { readonly step: string };
+  readonly onTimeout: "abort" | { readonly step: string };
+  /** At least one; any of them may decide. */
+  readonly approvers: readonly Approver[];
+  /** A template. */
+  readonly message?: string;
 }

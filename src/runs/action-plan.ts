@@ -1,4 +1,4 @@
-import type { RunPlan } from "./transition.ts";
+import type { RunPlan } from "./walk.ts";
 
 /** Id of the only step of a run of one action. */
 export const actionStepId = "action";

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Pool } from "pg";
+import type { Pool } from "pg";
 import { StateFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
-import { clientConfig, type DatabaseAddress } from "../database/address.ts";
+import type { DatabaseAddress } from "../database/address.ts";
 import {
   claimSql,
   giveBackSql,
@@ -13,20 +13,22 @@ import {
   straysSql,
   wakeSignalledSql,
 } from "./claim-sql.ts";
-import { toRow } from "./events.ts";
+import type { TellCompletion } from "./completion.ts";
+import { openPool } from "./engine-pool.ts";
+import { type Fact, toRow } from "./events.ts";
 import { ExecutorSlots } from "./executor-slots.ts";
+import { Expiry } from "./expiry.ts";
 import { headChange } from "./head-change.ts";
 import type { Hub } from "./hub.ts";
 import type { Signal } from "./interruption.ts";
-
 import type { WriteResult } from "./journal-entry.ts";
 import { Journals } from "./journals.ts";
 import { type LoadedRun, type LoadPorts, loadRuns } from "./load-runs.ts";
 import { Membership } from "./membership.ts";
 import type { NewRun } from "./new-run.ts";
-import type { StepPorts } from "./perform-step.ts";
 import { type ResidentPorts, ResidentRun } from "./resident-run.ts";
-import { beginning } from "./transition.ts";
+import type { StepPorts } from "./step-ports.ts";
+import { beginning } from "./walk.ts";
 
 export interface EnginePorts extends Omit<LoadPorts, "pool"> {
   readonly address: DatabaseAddress;
@@ -35,6 +37,10 @@ export interface EnginePorts extends Omit<LoadPorts, "pool"> {
   readonly steps: Omit<StepPorts, "log">;
   readonly hub: Hub;
   readonly log: Log;
+  /** What the end of an action triggers. */
+  readonly completions?: TellCompletion;
+  /** Something was triggered by a run here, and is durable. */
+  readonly onTriggered?: () => void;
 }
 
 /**
@@ -46,6 +52,7 @@ export class Engine {
   readonly #pool: Pool;
   readonly #membership: Membership;
   readonly #journals: Journals;
+  readonly #expiry: Expiry;
   readonly #residentPorts: Omit<ResidentPorts, "journal">;
   readonly #resident = new Map<string, ResidentRun>();
   #sweeping: Promise<void> | undefined;
@@ -59,16 +66,9 @@ export class Engine {
   #stopped: Promise<void> | undefined;
 
   constructor(ports: EnginePorts) {
-    const { address, isAlone, hub, log } = ports;
+    const { address, isAlone, log } = ports;
     this.#ports = ports;
-    this.#pool = new Pool({
-      ...clientConfig(address),
-      application_name: "riposte-engine",
-      max: 4,
-      connectionTimeoutMillis: limits.engineQueryMs,
-      query_timeout: limits.engineQueryMs,
-    });
-    this.#pool.on("error", (error) => log.warn({ message: error.message }, "engine.connection_failed"));
+    this.#pool = openPool(address, log);
     this.#membership = new Membership({
       address,
       isAlone,
@@ -77,11 +77,12 @@ export class Engine {
       onFreed: () => this.#sweep(),
     });
     this.#journals = new Journals({ address, membership: this.#membership, log });
+    this.#expiry = new Expiry({ pool: this.#pool, log, onExpired: (runIds) => void this.hint(runIds) });
     this.#residentPorts = {
-      hub,
+      ...ports,
       steps: { ...ports.steps, log },
       slots: new ExecutorSlots(),
-      log,
+      expire: (approvalId) => this.#expiry.expire(approvalId),
       onReleased: (run, reason) => this.#released(run, reason),
     };
   }
@@ -153,6 +154,7 @@ export class Engine {
     await Promise.race([quiet, sleep(limits.drainMs, undefined, { ref: false })]);
     for (const run of runs) run.drop();
     await quiet;
+    await this.#expiry.stop();
     await this.#journals.stop();
     await this.#membership.stop();
     await this.#pool.end();
@@ -170,12 +172,13 @@ export class Engine {
 
   #beginFree(birth: NewRun): Promise<WriteResult> {
     const at = Date.now();
-    const event = toRow({ type: "RUN_STATUS", status: "QUEUED", sequence: 1, at, runAttempt: 1 });
+    const facts: Fact[] = [{ type: "RUN_STATUS", status: "QUEUED" }, ...(birth.takenOver ?? [])];
+    const events = facts.map((fact, index) => toRow({ ...fact, sequence: index + 1, at, runAttempt: 1 }));
     return new Promise((settled) => {
       const entry = {
         runId: birth.id,
         tenantId: birth.tenantId,
-        events: [event],
+        events,
         birth,
         head: headChange(beginning, at),
       };

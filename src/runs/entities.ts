@@ -1,6 +1,7 @@
 import { defineEntity, p } from "@mikro-orm/core";
 import type { Json } from "../core/json.ts";
 import { createdAt, identity, tenantOwned } from "../database/columns.ts";
+import type { Chain } from "./chain.ts";
 
 export const runKinds = ["ACTION", "PLAYBOOK"] as const;
 export const runStatuses = [
@@ -15,6 +16,7 @@ export const runStatuses = [
 ] as const;
 export const actorKinds = ["TOKEN", "MEMBER", "AGENT", "SYSTEM"] as const;
 export const runEventTypes = ["RUN_STATUS", "STEP_STATUS", "LOG", "NOTICE"] as const;
+export const runSignalTypes = ["CANCEL", "APPROVAL", "NOTICE"] as const;
 
 /** One process of the cluster. Its row is never used again by another process. */
 const NodeSchema = defineEntity({
@@ -78,6 +80,16 @@ const RunSchema = defineEntity({
         `create index "${indexName}" on "${table.name}" ("${columns.tenantId}", "${columns.playbookId}", "${columns.id}" desc) where "${columns.playbookId}" is not null`,
     },
     {
+      name: "run_of_event",
+      expression: (columns, table, indexName) =>
+        `create index "${indexName}" on "${table.name}" ("${columns.eventId}") where "${columns.eventId}" is not null`,
+    },
+    {
+      name: "run_of_chain",
+      expression: (columns, table, indexName) =>
+        `create index "${indexName}" on "${table.name}" (("${columns.chain}"->>'rootId')) where "${columns.chain}" is not null`,
+    },
+    {
       name: "run_of_action",
       expression: (columns, table, indexName) =>
         `create index "${indexName}" on "${table.name}" ("${columns.tenantId}", "${columns.actionId}", "${columns.id}" desc) where "${columns.actionId}" is not null`,
@@ -104,6 +116,7 @@ const RunSchema = defineEntity({
     dryRun: p.boolean().default(false),
     startedByKind: p.enum(actorKinds),
     startedByName: p.string().length(255),
+    /** The token or person behind it: who started it, emitted its event, or began the chain that led to it. */
     startedById: p.uuid().nullable(),
     idempotencyKey: p.string().length(255).nullable(),
     /** SHA-256 of the canonical input that came with the idempotency key. */
@@ -120,6 +133,10 @@ const RunSchema = defineEntity({
     errorCode: p.string().length(255).nullable(),
     errorMessage: p.text().nullable(),
     rerunOfId: p.uuid().nullable(),
+    /** The event that started it. */
+    eventId: p.uuid().nullable(),
+    /** Set where an action's completion started it, directly or not. */
+    chain: p.json().$type<Chain>().nullable(),
     /** Sequence of the last event, as of the statement that reads the head; only where it is asked for. */
     lastSequence: p
       .integer()
@@ -166,9 +183,54 @@ const RunSignalSchema = defineEntity({
     ...tenantOwned,
     ...createdAt,
     runId: p.uuid(),
-    type: p.enum(["CANCEL"] as const),
+    type: p.enum(runSignalTypes),
     body: p.json().$type<Json>(),
   },
 });
 export class RunSignal extends RunSignalSchema.class {}
 RunSignalSchema.setClass(RunSignal);
+
+/**
+ * Something that playbooks may be triggered by: emitted from outside, a tick of a schedule, or an action that ended in a run. Its row is
+ * written first; the runs that it starts follow from it, each exactly once, whichever node gets to it.
+ */
+const TriggerEventSchema = defineEntity({
+  name: "TriggerEvent",
+  tableName: "trigger_event",
+  uniques: [{ properties: ["tenantId", "type", "key"] }],
+  indexes: [
+    {
+      name: "trigger_event_undispatched",
+      expression: (columns, table, indexName) =>
+        `create index "${indexName}" on "${table.name}" ("${columns.createdAt}") where "${columns.dispatchedAt}" is null`,
+    },
+  ],
+  properties: {
+    ...identity,
+    ...tenantOwned,
+    /** When it was received. */
+    ...createdAt,
+    /** As in a playbook's trigger, e.g. `finding.new`. */
+    type: p.string().length(64),
+    /** What makes it the same event, however often it is delivered. */
+    key: p.string().length(512),
+    /** When it happened, as its sender says. */
+    at: p.datetime(),
+    data: p.json().$type<Json>(),
+    /** SHA-256 of the canonical data. */
+    dataHash: p.string().length(64),
+    emittedByKind: p.enum(actorKinds),
+    emittedByName: p.string().length(255),
+    emittedById: p.uuid().nullable(),
+    /** The one playbook that it is for: of a schedule. */
+    playbookId: p.uuid().nullable(),
+    /** The run and step whose completion it tells. */
+    runId: p.uuid().nullable(),
+    stepId: p.string().length(128).nullable(),
+    chain: p.json().$type<Chain>().nullable(),
+    /** When every run that it starts was durable; null until then. */
+    dispatchedAt: p.datetime().nullable(),
+  },
+});
+export class TriggerEvent extends TriggerEventSchema.class {}
+TriggerEventSchema.setClass(TriggerEvent);

@@ -42,8 +42,31 @@ export interface StepStatusFact {
   readonly onInterrupt?: "fail";
   /** With WAITING: when the next attempt begins, milliseconds since 1970. */
   readonly retryAt?: number;
+  /** With WAITING of a delay: when it is over, milliseconds since 1970. */
+  readonly until?: number;
+  /** With WAITING of an approval: what was requested. */
+  readonly approval?: RequestedApproval;
   /** With FAILED: trying again can't help (a violation, an unknown effect). */
   readonly isFinal?: true;
+  /** The outcome of the run that this one reruns: the step is not run again. */
+  readonly isTakenOver?: true;
+}
+
+/** A request for approval as the run knows it; people see the row of the same id. */
+export interface RequestedApproval {
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt?: number;
+  /** What was shown to the approvers and is bound by their decision, by step. */
+  readonly bound: Readonly<Record<string, BoundStep>>;
+}
+
+/** An action step that an approval lets happen. */
+export interface BoundStep {
+  /** The exact version that was shown, `name@MAJOR.MINOR.PATCH`: no other runs. */
+  readonly actionRef: string;
+  /** Parameters as they were rendered; those that could not be known yet are left out. */
+  readonly parameters?: Readonly<Record<string, Json>>;
 }
 
 /** One line that a step wrote. */
@@ -55,7 +78,10 @@ export interface LogFact {
   readonly text: string;
 }
 
-/** Something that a person should know. Three codes steer the run: `cancel_requested`, `run_timed_out`, `step_interrupted`. */
+/**
+ * Something that a person should know. Four codes steer the run: `cancel_requested`, `run_timed_out`, `step_interrupted`, and
+ * `step_timed_out` for a parallel step.
+ */
 export interface NoticeFact {
   readonly type: "NOTICE";
   readonly stepId?: string;

@@ -7,9 +7,9 @@ import type { OperationContext } from "../tenancy/operation-context.ts";
 import { actionPlan } from "./action-plan.ts";
 import type { Run } from "./entities.ts";
 import { unstarted } from "./fold.ts";
-import type { StepPorts } from "./perform-step.ts";
 import { runScope } from "./run-scope.ts";
 import { acceptedKey, acceptedObject, type StartPorts, startRun } from "./start-run.ts";
+import type { StepPorts } from "./step-ports.ts";
 
 /** Opens secrets of a tenant's credential store by name; one that is not there is not in the answer. */
 export type CredentialReader = (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
@@ -95,13 +95,23 @@ interface Checked {
 }
 
 async function refuseViolations(
-  { tenantId }: OperationContext,
+  { tenantId, actor: startedBy }: OperationContext,
   { readSecrets, variables }: InputPorts,
   { definition, plan, parameters, context, givenSecrets }: Checked,
 ): Promise<void> {
   const names = neededSecrets(definition, { ...parameters, ...givenSecrets });
   const storedSecrets = names.length === 0 ? new Map<string, string>() : await readSecrets(tenantId, names);
-  const info = { id: "", tenantId, kind: "ACTION" as const, plan, context, parameters, givenSecrets, createdAt: 0 };
+  const info = {
+    id: "",
+    tenantId,
+    kind: "ACTION" as const,
+    plan,
+    context,
+    parameters,
+    givenSecrets,
+    startedBy,
+    createdAt: 0,
+  };
   const prepared = prepareInvocation({
     definition,
     parameters,

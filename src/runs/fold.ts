@@ -1,6 +1,13 @@
 import type { Json } from "../core/json.ts";
 import type { ExecutionError } from "../executors/executor.ts";
-import { isTerminal, type RunEvent, type RunStatus, type StepStatus, type StepStatusFact } from "./events.ts";
+import {
+  type BoundStep,
+  isTerminal,
+  type RunEvent,
+  type RunStatus,
+  type StepStatus,
+  type StepStatusFact,
+} from "./events.ts";
 
 /** One step of a run, as its events tell. */
 export interface StepState {
@@ -8,7 +15,9 @@ export interface StepState {
   readonly status: StepStatus;
   /** Of the latest try, from 1; while WAITING for a retry, of the one to come. */
   readonly attempt: number;
-  /** Tries that ended with the death of their node: they do not count against the retries. */
+  /** The attempt that this round of tries began with: a branch begins a new round each time its parallel step is tried again. */
+  readonly firstAttempt: number;
+  /** Tries of this round that ended with the death of their node: they do not count against the retries. */
   readonly interruptions: number;
   readonly startedAt?: number;
   readonly finishedAt?: number;
@@ -20,7 +29,17 @@ export interface StepState {
   readonly retry?: StepStatusFact["retry"];
   readonly onInterrupt?: "fail";
   readonly retryAt?: number;
+  /** While a delay is WAITING: when it is over. */
+  readonly until?: number;
+  /** Of an approval: the request it waits or waited for, and what it bound. */
+  readonly approvalId?: string;
+  readonly expiresAt?: number;
+  readonly bound?: Readonly<Record<string, BoundStep>>;
   readonly isFinal?: true;
+  /** Its outcome is that of the run this one reruns. */
+  readonly isTakenOver?: true;
+  /** Of a parallel step whose time is over: how it ends once its branches have. */
+  readonly closing?: ExecutionError;
 }
 
 /** A run, as its events tell. */
@@ -73,32 +92,64 @@ function foldRunStatus(state: RunState, event: RunEvent & { type: "RUN_STATUS" }
     ...(status !== "QUEUED" && state.startedAt === undefined ? { startedAt: at } : {}),
     ...(isTerminal(status) ? { finishedAt: at } : {}),
     ...(error ? { error } : {}),
-    steps: isNewAttempt ? new Map() : state.steps,
+    steps: isNewAttempt ? takenOver(state.steps) : state.steps,
   };
+}
+
+/** What a rerun took over holds for each of its attempts. */
+function takenOver(steps: RunState["steps"]): RunState["steps"] {
+  return new Map([...steps].filter(([, { isTakenOver }]) => isTakenOver));
 }
 
 // Field by field: spreading a dozen small objects took a third of the time that a run needs for itself.
 function foldStep(before: StepState | undefined, event: RunEvent & { type: "STEP_STATUS" }): StepState {
   const { stepId, attempt, status, at } = event;
   const warnings = warningsOf(before, event);
-  const step: Mutable<StepState> = { stepId, attempt, status, interruptions: before?.interruptions ?? 0, warnings };
+  const isNewRound = before === undefined || (isTerminal(before.status) && event.retryAt === undefined);
+  const step: Mutable<StepState> = {
+    stepId,
+    attempt,
+    status,
+    firstAttempt: isNewRound ? attempt : before.firstAttempt,
+    interruptions: isNewRound ? 0 : before.interruptions,
+    warnings,
+  };
   set(step, "input", event.input ?? before?.input);
   set(step, "actionVersionId", event.actionVersionId ?? before?.actionVersionId);
   set(step, "retry", event.retry ?? before?.retry);
   set(step, "onInterrupt", event.onInterrupt ?? before?.onInterrupt);
   if (status === "RUNNING") step.startedAt = at;
-  else if (status === "WAITING") {
-    set(step, "startedAt", before?.startedAt);
-    set(step, "error", before?.error);
-    set(step, "retryAt", event.retryAt);
-  } else {
+  else if (status === "WAITING") foldWaiting(step, before, event);
+  else {
     step.startedAt = before?.startedAt ?? at;
     step.finishedAt = at;
     set(step, "output", event.output);
     set(step, "error", event.error);
     set(step, "isFinal", event.isFinal);
+    set(step, "isTakenOver", event.isTakenOver);
+    set(step, "approvalId", before?.approvalId);
+    set(step, "bound", before?.bound);
   }
   return step;
+}
+
+/** A wait for the next try keeps what the last one came to; a delay and an approval begin with theirs. */
+function foldWaiting(
+  step: Mutable<StepState>,
+  before: StepState | undefined,
+  event: RunEvent & { type: "STEP_STATUS" },
+): void {
+  if (event.retryAt !== undefined) {
+    set(step, "startedAt", before?.startedAt);
+    set(step, "error", before?.error);
+    set(step, "retryAt", event.retryAt);
+    return;
+  }
+  step.startedAt = event.at;
+  set(step, "until", event.until);
+  set(step, "approvalId", event.approval?.id);
+  set(step, "expiresAt", event.approval?.expiresAt);
+  set(step, "bound", event.approval?.bound);
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -125,6 +176,11 @@ function foldNotice(state: RunState, event: RunEvent & { type: "NOTICE" }): RunS
         : { ...state, ending: { status: "CANCELLED", error: { ...error, code: "cancelled" } } };
     case "run_timed_out":
       return state.ending ? state : { ...state, ending: { status: "TIMED_OUT", error } };
+    case "step_timed_out": {
+      const step = event.stepId === undefined ? undefined : state.steps.get(event.stepId);
+      if (step?.status !== "RUNNING" || step.closing) return state;
+      return { ...state, steps: withStep(state, { ...step, closing: { ...error, code: "timed_out" } }) };
+    }
     case "step_interrupted": {
       const step = event.stepId === undefined ? undefined : state.steps.get(event.stepId);
       if (!step) return state;

@@ -1,9 +1,9 @@
 import { limits } from "../core/limits.ts";
 import { isTerminal } from "./events.ts";
-import { countSteps } from "./fold.ts";
+import { countSteps, type StepState } from "./fold.ts";
 import type { HeadChange } from "./journal-entry.ts";
 import type { RunInfo } from "./new-run.ts";
-import type { Walk } from "./transition.ts";
+import type { Walk } from "./walk.ts";
 
 /** The run's row as its walk says. With `wake`, the run is given up until then. */
 export function headChange({ run }: Walk, wake: number | null): HeadChange {
@@ -22,15 +22,31 @@ export function headChange({ run }: Walk, wake: number | null): HeadChange {
   };
 }
 
-/** When something falls due that nothing but the clock brings: a retry, or the end of the time the run has. Milliseconds since 1970. */
-export function nextDue(walk: Walk, info: RunInfo): number | undefined {
+/**
+ * When something falls due that nothing but the clock brings: a retry, the end of a delay, of the time for an approval or a parallel step,
+ * or of the time the run has. Milliseconds since 1970.
+ * @param expiring Requests for approval that have fallen due already.
+ */
+export function nextDue(walk: Walk, info: RunInfo, expiring: ReadonlySet<string> = new Set()): number | undefined {
   if (walk.isFinished) return undefined;
   let due = Number.POSITIVE_INFINITY;
-  for (const { status, retryAt } of walk.run.steps.values()) {
-    if (status === "WAITING" && retryAt !== undefined && retryAt < due) due = retryAt;
+  for (const step of walk.run.steps.values()) {
+    if (!expiring.has(step.approvalId ?? "")) due = Math.min(due, dueOf(step, info) ?? due);
   }
   if (!walk.run.ending) due = Math.min(due, deadlineOf(walk, info) ?? due);
   return due === Number.POSITIVE_INFINITY ? undefined : due;
+}
+
+/** When the step falls due by itself. */
+export function dueOf(step: StepState, info: RunInfo): number | undefined {
+  if (step.status === "WAITING") return step.retryAt ?? step.until ?? step.expiresAt;
+  return step.status === "RUNNING" && !step.closing ? parallelDue(step, info) : undefined;
+}
+
+function parallelDue({ stepId, startedAt }: StepState, { plan }: RunInfo): number | undefined {
+  const step = plan.steps.get(stepId);
+  if (step?.type !== "PARALLEL" || step.timeoutMs === undefined || startedAt === undefined) return undefined;
+  return startedAt + step.timeoutMs;
 }
 
 /** When the run's time is over. */
@@ -39,15 +55,23 @@ export function deadlineOf(walk: Walk, { plan }: RunInfo): number | undefined {
   return plan.timeoutMs === undefined || startedAt === undefined ? undefined : startedAt + plan.timeoutMs;
 }
 
-/** When the run may be put out of memory until, because it only waits, and for long; undefined where it must stay. */
+/**
+ * When the run may be put out of memory until, because it only waits: for people, or for long. Undefined where it must stay.
+ * Branches that wait let their parallel step wait with them.
+ */
 export function parkUntil(walk: Walk, info: RunInfo): number | undefined {
   if (walk.isFinished || walk.ready.size > 0 || walk.run.ending) return undefined;
   let isWaiting = false;
-  for (const { status } of walk.run.steps.values()) {
-    if (status === "RUNNING") return undefined;
-    if (status === "WAITING") isWaiting = true;
+  let isForPeople = false;
+  for (const { stepId, status, approvalId } of walk.run.steps.values()) {
+    if (status === "PENDING") return undefined;
+    if (status === "RUNNING" && info.plan.steps.get(stepId)?.type !== "PARALLEL") return undefined;
+    if (status !== "WAITING") continue;
+    isWaiting = true;
+    if (approvalId !== undefined) isForPeople = true;
   }
   if (!isWaiting) return undefined;
-  const due = nextDue(walk, info);
-  return due !== undefined && due - Date.now() > limits.parkAfterMs ? due : undefined;
+  const now = Date.now();
+  const due = nextDue(walk, info) ?? now + limits.parkMsMax;
+  return due - now > (isForPeople ? limits.parkForPeopleMs : limits.parkAfterMs) ? due : undefined;
 }

@@ -1,5 +1,34 @@
+import type { Approver } from "../approvals/approver.ts";
+import type { Json } from "../core/json.ts";
+import type { Actor } from "../tenancy/operation-context.ts";
+import type { Chain } from "./chain.ts";
 import type { EventRow } from "./events.ts";
 import type { NewRun } from "./new-run.ts";
+
+/** A request for approval that a step of the run makes. Instants in milliseconds since 1970. */
+export interface NewApproval {
+  readonly id: string;
+  readonly stepId: string;
+  readonly message: string | null;
+  readonly approvers: readonly Approver[];
+  readonly requesterId: string | null;
+  readonly expiresAt: number | null;
+  readonly effect: Json;
+}
+
+/** An event that the completion of an action in the run is for others: a row of `trigger_event`. Instants in milliseconds since 1970. */
+export interface NewTriggerEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly key: string;
+  readonly at: number;
+  readonly data: Json;
+  readonly dataHash: string;
+  readonly by: Actor;
+  readonly runId: string;
+  readonly stepId: string;
+  readonly chain: Chain;
+}
 
 /** What changes in a run's row; written at its start, when it parks and when it ends. Instants in milliseconds since 1970. */
 export interface HeadChange {
@@ -33,5 +62,11 @@ export interface JournalEntry {
   readonly head?: HeadChange;
   /** Signals that these events answer. */
   readonly signals?: readonly string[];
+  /** Requests for approval that these events make. */
+  readonly approvals?: readonly NewApproval[];
+  /** Requests, by id, that nobody is to decide any more, where nobody has. */
+  readonly closedApprovals?: readonly string[];
+  /** What these events trigger. */
+  readonly triggered?: readonly NewTriggerEvent[];
   settled(result: WriteResult): void;
 }

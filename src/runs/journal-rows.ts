@@ -6,6 +6,8 @@ import type { NewRun } from "./new-run.ts";
 export interface FlushRows {
   readonly birthCount: number;
   readonly signals: readonly string[];
+  /** What few flushes have; undefined where there is nothing of it. */
+  readonly side?: SideRows;
   /** The columns of the births, the heads and the events, each as the text of a PostgreSQL array. */
   readonly columns: readonly string[];
 }
@@ -27,7 +29,8 @@ export function serialise(batch: readonly JournalEntry[]): FlushRows {
     if (entry.signals) signals.push(...entry.signals);
   }
   const columns = [...columnTexts(birthColumns, births), ...columnTexts(headColumns, heads), ...events.texts()];
-  return { birthCount: births.length, signals, columns };
+  const side = sideRows(batch);
+  return { birthCount: births.length, signals, columns, ...(side ? { side } : {}) };
 }
 
 /** Columns of a set of rows with their types in PostgreSQL, in the order of their parameters. */
@@ -66,6 +69,10 @@ export const birthColumns = {
   by_id: "uuid",
   idempotency_key: "text",
   input_hash: "text",
+  dry_run: "boolean",
+  rerun_of: "uuid",
+  event: "uuid",
+  chain: "jsonb",
 } as const satisfies ColumnTypes;
 
 function columnTexts<Columns extends ColumnTypes>(columns: Columns, rows: readonly RowOf<Columns>[]): string[] {
@@ -76,6 +83,63 @@ function element(value: unknown, type: string): string {
   if (value === undefined || value === null) return "NULL";
   if (type === "text") return quoted(String(value));
   return type === "jsonb" ? quotedJson(JSON.stringify(value)) : String(value);
+}
+
+export const approvalColumns = {
+  id: "uuid",
+  run: "uuid",
+  tenant: "uuid",
+  step: "text",
+  at: "float8",
+  message: "text",
+  approvers: "jsonb",
+  requester: "uuid",
+  expires: "float8",
+  effect: "jsonb",
+  of_birth: "boolean",
+} as const satisfies ColumnTypes;
+
+export const triggeredColumns = {
+  id: "uuid",
+  tenant: "uuid",
+  type: "text",
+  key: "text",
+  at: "float8",
+  data: "jsonb",
+  data_hash: "text",
+  by_kind: "text",
+  by_name: "text",
+  by_id: "uuid",
+  run: "uuid",
+  step: "text",
+  chain: "jsonb",
+} as const satisfies ColumnTypes;
+
+/** The rows of other tables that become durable with the events. */
+export interface SideRows {
+  readonly closedApprovals: readonly string[];
+  readonly columns: readonly string[];
+}
+
+function sideRows(batch: readonly JournalEntry[]): SideRows | undefined {
+  const closedApprovals: string[] = [];
+  const approvals: RowOf<typeof approvalColumns>[] = [];
+  const triggered: RowOf<typeof triggeredColumns>[] = [];
+  for (const entry of batch) {
+    const { runId: run, tenantId: tenant } = entry;
+    if (entry.closedApprovals) closedApprovals.push(...entry.closedApprovals);
+    for (const { stepId: step, requesterId: requester, expiresAt: expires, ...rest } of entry.approvals ?? []) {
+      const place = { run, tenant, step, at: entry.events[0]?.at, of_birth: entry.birth !== undefined };
+      approvals.push({ ...rest, ...place, requester, expires });
+    }
+    for (const { by, dataHash, stepId: step, runId: _run, ...rest } of entry.triggered ?? []) {
+      const emitter = { by_kind: by.kind, by_name: by.name, by_id: by.id };
+      triggered.push({ ...rest, ...emitter, run, tenant, step, data_hash: dataHash });
+    }
+  }
+  if (closedApprovals.length + approvals.length + triggered.length === 0) return undefined;
+  const columns = [...columnTexts(approvalColumns, approvals), ...columnTexts(triggeredColumns, triggered)];
+  return { closedApprovals, columns };
 }
 
 /** By short names: they stand in the statement only. */
@@ -165,5 +229,9 @@ function birthRow(birth: NewRun, at: number | undefined) {
     by_id: birth.startedBy.id,
     idempotency_key: birth.idempotencyKey,
     input_hash: birth.inputHash,
+    dry_run: birth.dryRun ?? false,
+    rerun_of: birth.rerunOfId,
+    event: birth.eventId,
+    chain: birth.chain,
   };
 }

@@ -1,8 +1,18 @@
-import { birthColumns, type ColumnTypes, eventColumns, headColumns } from "./journal-rows.ts";
+import {
+  approvalColumns,
+  birthColumns,
+  type ColumnTypes,
+  eventColumns,
+  headColumns,
+  triggeredColumns,
+} from "./journal-rows.ts";
 
 const firstColumn = 6;
 const firstHeadColumn = firstColumn + Object.keys(birthColumns).length;
 const firstEventColumn = firstHeadColumn + Object.keys(headColumns).length;
+const closedApprovals = firstEventColumn + Object.keys(eventColumns).length;
+const firstApprovalColumn = closedApprovals + 1;
+const firstTriggeredColumn = firstApprovalColumn + Object.keys(approvalColumns).length;
 
 /** Rows out of one array for each column; the first column is parameter `first`. */
 function rowsOf(columns: ColumnTypes, name: string, first: number): string {
@@ -18,18 +28,18 @@ function rowsOf(columns: ColumnTypes, name: string, first: number): string {
  * is always true, makes it expect one head, and `coalesce` keeps it off the index on the owner, which holds every run of this node.
  * Else a flush of a thousand heads compares each with every run there is.
  * $1 node, $2 epoch, $3 births sent, $4 signals, $5 text of the notification ('' for none), from $6 on the columns of births, heads and
- * events.
+ * events, then the closed approvals and the columns of new approvals and triggered events, in the statement that has them.
  */
-export const flushSql = `
+const flushOf = (side: string) => `
 with fence as materialized (
   select id from node where id = $1 and epoch = $2 and left_at is null for key share
 ), births as (
   insert into run (id, tenant_id, created_at, kind, status, playbook_id, playbook_version_id, action_id, action_version_id, context,
     parameters, sealed_secrets, sandbox, dry_run, started_by_kind, started_by_name, started_by_id, idempotency_key, input_hash,
-    owner_id, wake_at, started_at, finished_at, attempt, failed_step_count, simulated_step_count, error_code, error_message)
+    rerun_of_id, event_id, chain, owner_id, wake_at, started_at, finished_at, attempt, failed_step_count, simulated_step_count, error_code, error_message)
   select b.id, b.tenant, to_timestamp(b.at / 1000.0), b.kind, b.status, b.playbook, b.playbook_version, b.action, b.action_version, b.context,
-    b.parameters, case when b.finished is null then b.secrets end, false, false, b.by_kind, b.by_name, b.by_id, b.idempotency_key, b.input_hash,
-    case when b.is_released then null else $1 end, to_timestamp(b.wake / 1000.0), to_timestamp(b.started / 1000.0),
+    b.parameters, case when b.finished is null then b.secrets end, false, b.dry_run, b.by_kind, b.by_name, b.by_id, b.idempotency_key, b.input_hash,
+    b.rerun_of, b.event, b.chain, case when b.is_released then null else $1 end, to_timestamp(b.wake / 1000.0), to_timestamp(b.started / 1000.0),
     to_timestamp(b.finished / 1000.0), b.attempt, b.failed, b.simulated, b.error_code, b.error_message
   from ${rowsOf(birthColumns, "b", firstColumn)}, fence
   on conflict do nothing
@@ -49,10 +59,32 @@ with fence as materialized (
   where h.attempt between 1 and 2147483647 and run.id = h.id and coalesce(run.owner_id, 0) = $1
 ), consumed as (
   delete from run_signal using fence where run_signal.id = any($4::uuid[])
-)
+)${side}
 select (select count(*)::int from fence) as fenced,
   case when (select count(*) from births) < $3::int then array(select id::text from births) end as born,
   case when $5::text <> '' then pg_notify('riposte_run', $5::text) end as notified`;
+
+/** Of a flush that has nothing for other tables: nearly every one. */
+export const flushSql = flushOf("");
+
+/** Of a flush that makes or closes requests for approval, or triggers something: it costs as much again, so it is a statement of its own. */
+export const flushWithSideRowsSql = flushOf(`, closed as (
+  update approval set status = 'CLOSED', changed_xid = pg_current_xact_id()::text::bigint from fence
+  where approval.id = any($${closedApprovals}::uuid[]) and approval.status = 'PENDING'
+), requested as (
+  insert into approval (id, tenant_id, created_at, status, message, approvers, run_id, step_id, requester_id, effect, expires_at)
+  select q.id, q.tenant, to_timestamp(q.at / 1000.0), 'PENDING', q.message, q.approvers, q.run, q.step, q.requester, q.effect,
+    to_timestamp(q.expires / 1000.0)
+  from ${rowsOf(approvalColumns, "q", firstApprovalColumn)}, fence
+  where not q.of_birth or q.run in (select id from births)
+), triggered as (
+  insert into trigger_event (id, tenant_id, created_at, type, key, at, data, data_hash, emitted_by_kind, emitted_by_name, emitted_by_id,
+    run_id, step_id, chain)
+  select t.id, t.tenant, now(), t.type, t.key, to_timestamp(t.at / 1000.0), t.data, t.data_hash, t.by_kind, t.by_name, t.by_id,
+    t.run, t.step, t.chain
+  from ${rowsOf(triggeredColumns, "t", firstTriggeredColumn)}, fence
+  on conflict do nothing
+)`);
 
 /** Settings of the journal's connection. Fresh tables have no statistics, and the planner would hash the whole run table for each flush. */
 export const flushSettings =

@@ -5,7 +5,7 @@ import type { Log } from "../core/log.ts";
 import { clientConfig, type DatabaseAddress } from "../database/address.ts";
 import type { JournalEntry, WriteResult } from "./journal-entry.ts";
 import { serialise } from "./journal-rows.ts";
-import { endBackendSql, flushSettings, flushSql, writtenSql } from "./journal-sql.ts";
+import { endBackendSql, flushSettings, flushSql, flushWithSideRowsSql, writtenSql } from "./journal-sql.ts";
 import type { Membership } from "./membership.ts";
 import { Settlement } from "./settlement.ts";
 
@@ -109,12 +109,14 @@ export class Journal {
 
   async #write(batch: readonly JournalEntry[], owner: { nodeId: number; epoch: number }): Promise<void> {
     const client = this.#client ?? (await this.#connection());
-    const { birthCount, signals, columns } = serialise(batch);
+    const { birthCount, signals, columns, side } = serialise(batch);
     const notification = this.#ports.membership.hasPeers() ? hintOf(batch) : "";
     const { rows } = await client.query({
-      name: "flush",
-      text: flushSql,
-      values: [owner.nodeId, owner.epoch, birthCount, signals, notification, ...columns],
+      ...(side ? { name: "flush-side", text: flushWithSideRowsSql } : { name: "flush", text: flushSql }),
+      values: [
+        ...[owner.nodeId, owner.epoch, birthCount, signals, notification, ...columns],
+        ...(side ? [side.closedApprovals, ...side.columns] : []),
+      ],
     });
     const { fenced, born } = rows[0] as { fenced: number; born: string[] | null };
     if (fenced === 0) return this.#settle(batch, "lost");

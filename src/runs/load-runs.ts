@@ -1,13 +1,16 @@
 import type { Pool } from "pg";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { Plan } from "../playbooks/plan.ts";
+import type { Actor } from "../tenancy/operation-context.ts";
 import { actionPlan } from "./action-plan.ts";
+import type { Chain } from "./chain.ts";
 import { lastSequencesSql, loadEventsSql, loadRunsSql, signalsSql } from "./claim-sql.ts";
 import { type EventRow, fromRow } from "./events.ts";
 import type { Signal } from "./interruption.ts";
 import type { RunInfo } from "./new-run.ts";
 import { joinInputs } from "./run-inputs.ts";
-import { beginning, type RunPlan, transition, type Walk } from "./transition.ts";
+import { transition } from "./transition.ts";
+import { beginning, type RunPlan, type Walk } from "./walk.ts";
 
 export interface LoadPorts {
   readonly pool: Pool;
@@ -35,6 +38,13 @@ interface RunRow {
   readonly parameters: Json;
   readonly sealedSecrets: string | null;
   readonly createdAt: Date;
+  readonly playbookId: string | null;
+  readonly byKind: Actor["kind"];
+  readonly byName: string;
+  readonly byId: string | null;
+  readonly dryRun: boolean;
+  readonly chain: Chain | null;
+  readonly eventType: string | null;
 }
 
 type StoredEvent = Omit<EventRow, "at"> & { readonly runId: string; readonly at: string };
@@ -85,7 +95,12 @@ async function infoOf(ports: LoadPorts, row: RunRow): Promise<RunInfo> {
     kind,
     plan: await planOf(ports, row),
     createdAt: row.createdAt.getTime(),
+    startedBy: { kind: row.byKind, name: row.byName, ...(row.byId === null ? {} : { id: row.byId }) },
+    dryRun: row.dryRun,
     ...(row.actionVersionId === null ? {} : { actionVersionId: row.actionVersionId }),
+    ...(row.playbookId === null ? {} : { playbookId: row.playbookId }),
+    ...(row.chain === null ? {} : { chain: row.chain }),
+    ...(row.eventType === null ? {} : { eventType: row.eventType }),
   };
 }
 

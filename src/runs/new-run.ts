@@ -1,6 +1,8 @@
 import type { JsonObject } from "../core/json.ts";
 import type { Actor } from "../tenancy/operation-context.ts";
-import type { RunPlan } from "./transition.ts";
+import type { Chain } from "./chain.ts";
+import type { StepStatusFact } from "./events.ts";
+import type { RunPlan } from "./walk.ts";
 
 /** A run that is to begin. */
 export interface NewRun {
@@ -21,7 +23,17 @@ export interface NewRun {
   readonly sealedSecrets?: string;
   /** What is stored of `context` and `parameters` instead of them, where a given secret stands in them too. */
   readonly shown?: { readonly context: JsonObject; readonly parameters?: JsonObject };
+  /** Whose `id` is that of the token or person behind it, also where the product itself starts it. */
   readonly startedBy: Actor;
+  /** Every executor is answered by a simulation. */
+  readonly dryRun?: boolean;
+  /** The event that started it, and its type, e.g. `finding.new`. */
+  readonly eventId?: string;
+  readonly eventType?: string;
+  readonly chain?: Chain;
+  /** The run that this one reruns, and the outcomes that it takes over from it. */
+  readonly rerunOfId?: string;
+  readonly takenOver?: readonly StepStatusFact[];
   readonly idempotencyKey?: string;
   readonly inputHash?: string;
 }
@@ -29,5 +41,17 @@ export interface NewRun {
 /** What the engine keeps of a run besides its walk. */
 export type RunInfo = Pick<
   NewRun,
-  "id" | "tenantId" | "kind" | "plan" | "context" | "parameters" | "givenSecrets" | "actionVersionId"
+  | "id"
+  | "tenantId"
+  | "kind"
+  | "plan"
+  | "playbookId"
+  | "context"
+  | "parameters"
+  | "givenSecrets"
+  | "actionVersionId"
+  | "startedBy"
+  | "dryRun"
+  | "eventType"
+  | "chain"
 > & { readonly createdAt: number };

@@ -1,34 +1,26 @@
-import { storableText } from "../core/json.ts";
-import type { Log } from "../core/log.ts";
-import type { Attempt, Outcome } from "../executors/executor.ts";
-import { type Fact, type RunEvent, toRow } from "./events.ts";
-import type { ExecutorSlots } from "./executor-slots.ts";
-import { deadlineOf, headChange, nextDue, parkUntil } from "./head-change.ts";
+import { type Fact, isTerminal, type RunEvent, toRow } from "./events.ts";
+import { fallDue } from "./fall-due.ts";
+import type { StepState } from "./fold.ts";
+import { headChange, nextDue, parkUntil } from "./head-change.ts";
 import type { Hub } from "./hub.ts";
-import { interruptedFact, noticesOf, type Signal } from "./interruption.ts";
+import { factsOf, interruptedFact, type Signal } from "./interruption.ts";
 import type { Journal } from "./journal.ts";
-import type { WriteResult } from "./journal-entry.ts";
-import { LogBudget } from "./log-budget.ts";
+import type { NewApproval, NewTriggerEvent, WriteResult } from "./journal-entry.ts";
 import type { NewRun, RunInfo } from "./new-run.ts";
-import { type PreparedStep, prepareStep, type StepPorts } from "./perform-step.ts";
-import { prepareAgain } from "./prepare-again.ts";
-import { activeSteps, beginning, type Command, transition, type Walk, wake } from "./transition.ts";
+import { activeSteps } from "./outcome-rules.ts";
+import { type Prepared, StepWork, type StepWorkPorts } from "./step-work.ts";
+import { transition } from "./transition.ts";
+import { beginning, type Command, type Walk } from "./walk.ts";
 
-export interface ResidentPorts {
+export interface ResidentPorts extends Omit<StepWorkPorts, "onSaid"> {
   readonly journal: Pick<Journal, "append">;
   readonly hub: Pick<Hub, "publish">;
-  readonly steps: StepPorts;
-  readonly slots: ExecutorSlots;
-  readonly log: Log;
+  /** The time for an approval is over: its row says what becomes of it, and the run hears it as a signal. */
+  expire(approvalId: string): void;
+  /** Something was triggered: durable now. */
+  onTriggered?(): void;
   /** Forget the run: it has ended or parked (`over`), may not be run here any more (`lost`), or can't go on as it is (`broken`). */
   onReleased(run: ResidentRun, reason: "over" | "lost" | "broken"): void;
-}
-
-/** A step whose inputs are known: it starts, unless the run was told to stop meanwhile. */
-interface Prepared {
-  readonly type: "PREPARED";
-  readonly step: PreparedStep;
-  readonly controller: AbortController;
 }
 
 /** What is to happen to the run next; a fact may begin a new attempt of it. */
@@ -37,9 +29,15 @@ type Item = (Fact & { readonly runAttempt?: number }) | Command | Prepared;
 interface Entry {
   readonly events: RunEvent[];
   readonly effects: (() => void)[];
+  readonly approvals: NewApproval[];
+  readonly closedApprovals: string[];
+  readonly triggered: readonly NewTriggerEvent[];
   readonly signals: readonly string[];
   readonly onSettled?: ((result: WriteResult) => void) | undefined;
 }
+
+/** What comes with the facts that are handed in. */
+type Accompaniment = Partial<Pick<Entry, "signals" | "onSettled" | "triggered">>;
 
 /**
  * One run in memory. Facts come in; the pure transition says what follows; all that happened at once is handed to the journal as one entry,
@@ -48,15 +46,14 @@ interface Entry {
 export class ResidentRun {
   readonly info: RunInfo;
   readonly #ports: ResidentPorts;
-  readonly #underWay = new Map<string, AbortController>();
+  readonly #work: StepWork;
   readonly #heardSignals = new Set<string>();
-  readonly #logBudget = new LogBudget();
+  /** Requests for approval whose time is over here: what becomes of them comes as a signal. */
+  readonly #expiring = new Set<string>();
   #walk: Walk;
   #birth: NewRun | undefined;
   /** What came while the birth was not durable yet: nothing else of the run may ride in that flush. */
   #held: { readonly items: Item[]; readonly signals: string[] } | undefined;
-  /** Executors that were called and have not ended. */
-  #atWork = 0;
   #isOpen = true;
   /** The node is stopping: what is ready stays so, to be started by the next owner. */
   #isResting = false;
@@ -66,13 +63,14 @@ export class ResidentRun {
     this.#ports = ports;
     this.info = info;
     this.#walk = walk;
+    this.#work = new StepWork({ ...ports, onSaid: (fact) => this.#advance([fact]) }, info);
   }
 
   /** Writes the run itself with its first events. */
   begin(birth: NewRun): Promise<WriteResult> {
     this.#birth = birth;
     return new Promise((onSettled) => {
-      this.#advance([{ type: "RUN_STATUS", status: "RUNNING" }], { onSettled });
+      this.#advance([...(birth.takenOver ?? []), { type: "RUN_STATUS", status: "RUNNING" }], { onSettled });
     });
   }
 
@@ -81,9 +79,13 @@ export class ResidentRun {
     const { run, ready } = this.#walk;
     const items: Item[] = run.status === "RUNNING" ? [] : [{ type: "RUN_STATUS", status: "RUNNING" }];
     const heard = this.#hear(signals);
-    const isEnding = run.ending !== undefined || heard.facts.length > 0;
-    const interrupted = activeSteps(this.#walk).filter(({ status }) => status === "RUNNING");
-    items.push(...heard.facts, ...interrupted.map((step) => interruptedFact(step, isEnding)));
+    const isEnding = run.ending !== undefined || signals.some(({ type }) => type === "CANCEL");
+    const interrupted = this.#executing().map((step) => {
+      const parallel = this.info.plan.steps.get(step.stepId)?.parallel;
+      const isClosing = parallel !== undefined && run.steps.get(parallel)?.closing !== undefined;
+      return interruptedFact(step, isEnding || isClosing);
+    });
+    items.push(...heard.facts, ...interrupted);
     for (const [stepId, attempt] of ready) items.push({ type: "START_STEP", stepId, attempt });
     this.#advance(items, { signals: heard.ids });
   }
@@ -97,7 +99,7 @@ export class ResidentRun {
   /** Ends the run for a reason that is not its own. */
   fail(code: string, message: string): void {
     const error = { code, message };
-    const steps = activeSteps(this.#walk).map(({ stepId, attempt }): Item => {
+    const steps = activeSteps(this.#walk.run).map(({ stepId, attempt }): Item => {
       return { type: "STEP_STATUS", stepId, attempt, status: "FAILED", error, isFinal: true };
     });
     this.#advance([{ type: "FINISH_RUN", status: "FAILED", error }, ...steps]);
@@ -107,30 +109,39 @@ export class ResidentRun {
   drop(): void {
     this.#isOpen = false;
     clearTimeout(this.#timer);
-    for (const controller of this.#underWay.values()) controller.abort();
+    this.#work.drop();
   }
 
   /** Starts nothing more, and resolves when no executor of it is at work and what they did is handed over. */
   async rest(): Promise<void> {
     this.#isResting = true;
-    const isUnderWay = () => activeSteps(this.#walk).some(({ status }) => status === "RUNNING");
-    while (this.#atWork > 0 || (this.#isOpen && isUnderWay())) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (this.#work.atWork > 0 || (this.#isOpen && this.#executing().length > 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** Steps that an executor answers for: all that are under way but parallel ones. */
+  #executing(): readonly StepState[] {
+    const { steps } = this.info.plan;
+    return activeSteps(this.#walk.run).filter(
+      ({ stepId, status }) => status === "RUNNING" && steps.get(stepId)?.type !== "PARALLEL",
+    );
   }
 
   #hear(signals: readonly Signal[]): { facts: readonly Fact[]; ids: readonly string[] } {
     const news = signals.filter(({ id }) => !this.#heardSignals.has(id));
     for (const { id } of news) this.#heardSignals.add(id);
-    return { facts: noticesOf(news), ids: news.map(({ id }) => id) };
+    return { facts: factsOf(news, this.#walk.run), ids: news.map(({ id }) => id) };
   }
 
-  #advance(items: Item[], { signals = [], onSettled }: Partial<Pick<Entry, "signals" | "onSettled">> = {}): void {
+  #advance(items: Item[], { signals = [], triggered = [], onSettled }: Accompaniment = {}): void {
     if (!this.#isOpen) return;
     if (this.#held) {
       this.#held.items.push(...items);
       this.#held.signals.push(...signals);
       return;
     }
-    const entry: Entry = { events: [], effects: [], signals, onSettled };
+    const entry: Entry = { events: [], effects: [], approvals: [], closedApprovals: [], triggered, signals, onSettled };
     for (let next = 0; next < items.length; next += 1) this.#take(items[next] as Item, items, entry);
     const wakeAt = parkUntil(this.#walk, this.info);
     if (wakeAt !== undefined) this.#take({ type: "RUN_STATUS", status: "WAITING" }, items, entry);
@@ -152,8 +163,15 @@ export class ResidentRun {
         items.push({ type: "STEP_STATUS", stepId, attempt, status: "WAITING", retryAt: Date.now() + delayMs });
         return;
       }
-      case "CANCEL_STEP":
-        this.#cancel(item.stepId, items);
+      case "CANCEL_STEP": {
+        // Nothing of it may be left by now: a step that its node's death interrupted has its outcome already.
+        const step = activeSteps(this.#walk.run).find(({ stepId }) => stepId === item.stepId);
+        if (this.#work.cancel(item.stepId) || !step) return;
+        items.push({ type: "STEP_STATUS", stepId: item.stepId, attempt: step.attempt, status: "CANCELLED" });
+        return;
+      }
+      case "END_STEP":
+        items.push({ ...item, type: "STEP_STATUS" });
         return;
       case "RETRY_RUN":
         items.push({ type: "RUN_STATUS", status: "RUNNING", runAttempt: item.runAttempt });
@@ -162,83 +180,56 @@ export class ResidentRun {
         this.#walk = { ...this.#walk, isFinished: true };
         items.push({ type: "RUN_STATUS", status: item.status, ...(item.error ? { error: item.error } : {}) });
         return;
-      default: {
-        const { sequence, runAttempt } = this.#walk.run;
-        const event: RunEvent = { runAttempt, ...item, sequence: sequence + 1, at: Date.now() };
-        const [walk, commands] = transition(this.info.plan, this.#walk, event);
-        this.#walk = walk;
-        entry.events.push(event);
-        items.push(...commands);
-      }
+      default:
+        this.#happen(item, items, entry);
     }
+  }
+
+  #happen(fact: Fact & { readonly runAttempt?: number }, items: Item[], entry: Entry): void {
+    const { sequence, runAttempt, steps } = this.#walk.run;
+    const event: RunEvent = { runAttempt, ...fact, sequence: sequence + 1, at: Date.now() };
+    const [walk, commands] = transition(this.info.plan, this.#walk, event);
+    if (event.type === "STEP_STATUS" && event.output === undefined && isTerminal(event.status)) {
+      // It ends without a decision: nobody is to decide any more.
+      const approvalId = steps.get(event.stepId)?.approvalId;
+      if (approvalId !== undefined) entry.closedApprovals.push(approvalId);
+    }
+    this.#walk = walk;
+    entry.events.push(event);
+    items.push(...commands);
   }
 
   #start({ stepId, attempt }: { stepId: string; attempt: number }, items: Item[]): void {
-    if (this.#isResting || this.#walk.ready.get(stepId) !== attempt || this.#underWay.has(stepId)) return;
-    const controller = new AbortController();
-    this.#underWay.set(stepId, controller);
-    const step = prepareAgain({
-      ask: () => prepareStep(this.#ports.steps, { run: this.info, state: this.#walk.run, stepId, attempt }),
-      isWanted: () => this.#isOpen,
-      onFailed: (reason) =>
-        this.#ports.log.error({ runId: this.info.id, reason: String(reason) }, "step.prepare_failed"),
-    });
-    if (!(step instanceof Promise)) items.push({ type: "PREPARED", step, controller });
-    else void step.then((later) => later && this.#advance([{ type: "PREPARED", step: later, controller }]));
+    if (this.#isResting || this.#walk.ready.get(stepId) !== attempt || this.#work.has(stepId)) return;
+    const prepared = this.#work.prepare({ stepId, attempt }, () => this.#walk.run);
+    if (!(prepared instanceof Promise)) items.push(prepared);
+    else void prepared.then((later) => later && this.#advance([later]));
   }
 
-  #begin({ step, controller }: Prepared, items: Item[], entry: Entry): void {
-    const { stepId, attempt } = step.fact;
-    const isStale = this.#isResting || this.#walk.ready.get(stepId) !== attempt;
-    if (isStale || !step.begin) this.#underWay.delete(stepId);
+  #begin(prepared: Prepared, items: Item[], entry: Entry): void {
+    const { fact, begin, approval } = prepared.step;
+    const isStale = this.#isResting || this.#walk.ready.get(fact.stepId) !== fact.attempt;
+    if (isStale || !begin) this.#work.forget(fact.stepId);
     if (isStale) return;
-    items.push(step.fact);
-    if (step.begin) entry.effects.push(() => void this.#perform(step, controller));
+    items.push(fact);
+    if (approval) entry.approvals.push(approval);
+    if (begin) entry.effects.push(() => void this.#perform(prepared));
   }
 
-  #cancel(stepId: string, items: Item[]): void {
-    const controller = this.#underWay.get(stepId);
-    if (controller) {
-      controller.abort();
-      return;
-    }
-    // Nothing of it may be left by now: a step that its node's death interrupted has its outcome already.
-    const step = activeSteps(this.#walk).find((active) => active.stepId === stepId);
-    if (step) items.push({ type: "STEP_STATUS", stepId, attempt: step.attempt, status: "CANCELLED" });
+  async #perform(prepared: Prepared): Promise<void> {
+    const { stepId, attempt } = prepared.step.fact;
+    const { outcome, news } = await this.#work.perform(prepared, () => this.#walk.run);
+    const fact: Fact = { type: "STEP_STATUS", stepId, attempt, ...outcome };
+    this.#advance([...(news?.notices ?? []), fact], news ? { triggered: news.events } : {});
   }
 
-  async #perform({ fact, begin }: PreparedStep, controller: AbortController): Promise<void> {
-    const { stepId, attempt } = fact;
-    const giveBack = await this.#ports.slots.take(this.info.tenantId, controller.signal);
-    let outcome: Outcome = { status: "CANCELLED" };
-    if (giveBack && begin) {
-      this.#atWork += 1;
-      outcome = await begin({ signal: controller.signal, onLog: this.#logger(stepId, attempt) });
-      this.#atWork -= 1;
-      giveBack();
-    }
-    this.#underWay.delete(stepId);
-    this.#advance([{ type: "STEP_STATUS", stepId, attempt, ...outcome }]);
-  }
-
-  #logger(stepId: string, attempt: number): Attempt["onLog"] {
-    const budget = this.#logBudget.ofAttempt();
-    return (stream, text) => {
-      const verdict = budget();
-      if (verdict === "write") this.#advance([{ type: "LOG", stepId, attempt, stream, text: storableText(text) }]);
-      if (verdict === "last") {
-        const message = `Step ${stepId} wrote too many log lines; the rest is dropped.`;
-        this.#advance([{ type: "NOTICE", stepId, code: "log_truncated", message }]);
-      }
-    };
-  }
-
-  #handOver({ events, effects, signals, onSettled }: Entry, wakeAt: number | null): void {
+  #handOver({ events, effects, onSettled, ...rest }: Entry, wakeAt: number | null): void {
     const birth = this.#birth;
     this.#birth = undefined;
     if (birth) this.#held = { items: [], signals: [] };
     const isOver = this.#walk.isFinished || wakeAt !== null;
     const needsHead = events.some(({ type }) => type === "RUN_STATUS");
+    const { signals, approvals, closedApprovals, triggered } = rest;
     this.#ports.journal.append({
       runId: this.info.id,
       tenantId: this.info.tenantId,
@@ -246,9 +237,13 @@ export class ResidentRun {
       ...(birth ? { birth } : {}),
       ...(needsHead ? { head: headChange(this.#walk, wakeAt) } : {}),
       ...(signals.length > 0 ? { signals } : {}),
+      ...(approvals.length > 0 ? { approvals } : {}),
+      ...(closedApprovals.length > 0 ? { closedApprovals } : {}),
+      ...(triggered.length > 0 ? { triggered } : {}),
       settled: (result) => {
         if (result === "written") this.#written({ events, effects }, isOver);
         else this.#unwritten(result);
+        if (result === "written" && triggered.length > 0) this.#ports.onTriggered?.();
         onSettled?.(result);
       },
     });
@@ -271,27 +266,19 @@ export class ResidentRun {
   /** One timer for whatever falls due next. */
   #arm(): void {
     clearTimeout(this.#timer);
-    const due = this.#isOpen ? nextDue(this.#walk, this.info) : undefined;
+    const due = this.#isOpen ? nextDue(this.#walk, this.info, this.#expiring) : undefined;
     if (due !== undefined)
       this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(due - Date.now(), 0), timerMsMax));
   }
 
   #fire(): void {
-    const now = Date.now();
-    const deadline = deadlineOf(this.#walk, this.info);
-    if (deadline !== undefined && now >= deadline && !this.#walk.run.ending) {
-      const message = "The run's time was over.";
-      this.#advance([{ type: "NOTICE", code: "run_timed_out", message }]);
-      return;
+    const due = fallDue(this.#walk, this.info, Date.now());
+    for (const approvalId of due.expired) {
+      if (!this.#expiring.has(approvalId)) this.#ports.expire(approvalId);
+      this.#expiring.add(approvalId);
     }
-    const items: Item[] = [];
-    for (const step of this.#walk.run.steps.values()) {
-      if (step.status !== "WAITING" || (step.retryAt ?? 0) > now) continue;
-      const [walk, commands] = wake(this.#walk, step.stepId);
-      this.#walk = walk;
-      items.push(...commands);
-    }
-    this.#advance(items);
+    this.#walk = due.walk;
+    this.#advance([...due.items]);
   }
 }
 

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from "../core/json.ts";
+import type { JsonObject } from "../core/json.ts";
 import { eventScope, type Scope } from "../expressions/scope.ts";
 import type { RunState } from "./fold.ts";
 import type { RunInfo } from "./new-run.ts";
@@ -19,12 +19,10 @@ export function runScope(run: RunInfo, state: RunState, env: Readonly<Record<str
 const bases = new WeakMap<JsonObject, Scope>();
 
 // The context of a run never changes, so what is read from it is worked out once.
-function baseScope(run: RunInfo): Scope {
-  const known = bases.get(run.context);
+function baseScope({ context, eventType = "manual" }: RunInfo): Scope {
+  const known = bases.get(context);
   if (known) return known;
-  const { event } = run.context;
-  const type = isJsonObject(event) && typeof event["type"] === "string" ? event["type"] : "manual";
-  const base = eventScope({ type, data: run.context });
-  bases.set(run.context, base);
+  const base = eventScope({ type: eventType, data: context });
+  bases.set(context, base);
   return base;
 }

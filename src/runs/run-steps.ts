@@ -19,6 +19,7 @@ export interface RunStep {
   readonly error?: ExecutionError | undefined;
   readonly warnings: readonly string[];
   readonly actionVersionId?: string | undefined;
+  readonly approvalId?: string | undefined;
 }
 
 /** Every step of the plan, in its order; one that the run ended without reaching was skipped. */
@@ -43,6 +44,7 @@ function shownState({
   error,
   warnings,
   actionVersionId,
+  approvalId,
 }: StepState) {
-  return { status, attempt, startedAt, finishedAt, input, output, error, warnings, actionVersionId };
+  return { status, attempt, startedAt, finishedAt, input, output, error, warnings, actionVersionId, approvalId };
 }

@@ -1,39 +1,12 @@
-import { limits } from "../core/limits.ts";
 import type { ExecutionError } from "../executors/executor.ts";
-import type { FailureRule, Plan, PlanStep } from "../playbooks/plan.ts";
+import type { PlanParallelStep, PlanStep } from "../playbooks/plan.ts";
 import { isTerminal, type RunEvent } from "./events.ts";
-import { fold, type RunState, type StepState, unstarted } from "./fold.ts";
+import { fold, type RunState, type StepState } from "./fold.ts";
+import { joinedOutcome } from "./join.ts";
+import { activeSteps, isUnderWay, ruleOf, triesAgainAfter } from "./outcome-rules.ts";
+import type { Command, RunPlan, Verdict, Walk } from "./walk.ts";
 
-/** What the engine is to do next. Each is answered by an event, which leads to the next. */
-export type Command =
-  /** Resolve its inputs and begin; answered by RUNNING or by an outcome. */
-  | { readonly type: "START_STEP"; readonly stepId: string; readonly attempt: number }
-  /** Write WAITING, and wake the step after the delay. */
-  | { readonly type: "RETRY_STEP"; readonly stepId: string; readonly attempt: number; readonly delayMs: number }
-  /** End what is under way of it; answered by an outcome. */
-  | { readonly type: "CANCEL_STEP"; readonly stepId: string }
-  /** Begin the whole playbook again. */
-  | { readonly type: "RETRY_RUN"; readonly runAttempt: number }
-  /** Write the terminal status. */
-  | { readonly type: "FINISH_RUN"; readonly status: RunState["status"]; readonly error?: ExecutionError };
-
-/** A run on its way through a plan. */
-export interface Walk {
-  readonly run: RunState;
-  /** Steps that were told to start and of which nothing has been heard yet, with their attempt. */
-  readonly ready: ReadonlyMap<string, number>;
-  /** FINISH_RUN was given: nothing more is commanded. */
-  readonly isFinished: boolean;
-}
-
-/** What is walked: a playbook's plan, or one action by itself, whose outcome is the run's own. */
-export interface RunPlan extends Plan {
-  readonly kind: "PLAYBOOK" | "ACTION";
-}
-
-const nothingReady: ReadonlyMap<string, number> = new Map();
-
-export const beginning: Walk = { run: unstarted, ready: nothingReady, isFinished: false };
+const nothingReady: Walk["ready"] = new Map();
 
 type Move = readonly [Walk, readonly Command[]];
 
@@ -45,12 +18,12 @@ export function transition(plan: RunPlan, before: Walk, event: RunEvent): Move {
   const walk: Walk = { ...before, run: fold(before.run, event) };
   if (walk.isFinished) return [walk, []];
   switch (event.type) {
-    case "RUN_STATUS":
-      return event.status === "RUNNING" && walk.run.steps.size === 0 && walk.ready.size === 0
-        ? startStep(walk, plan.first, 1)
-        : [walk, []];
+    case "RUN_STATUS": {
+      const isBeginning = before.run.startedAt === undefined || event.runAttempt > before.run.runAttempt;
+      return event.status === "RUNNING" && isBeginning ? startStep(plan, walk, plan.first) : [walk, []];
+    }
     case "STEP_STATUS":
-      if (walk.run.steps === before.run.steps) return [walk, []];
+      if (walk.run.steps === before.run.steps || event.isTakenOver) return [walk, []];
       return afterStep(plan, heardOf(walk, event.stepId), event.stepId);
     case "NOTICE":
       return afterNotice(plan, walk, event);
@@ -61,87 +34,123 @@ export function transition(plan: RunPlan, before: Walk, event: RunEvent): Move {
   }
 }
 
-/** The delay of a retry is over: the step starts, unless the run is ending or the step no longer waits. */
+/** The wait of a step is over: a retry starts, a delay has succeeded. Nothing where the run is ending or the step no longer waits. */
 export function wake(walk: Walk, stepId: string): Move {
   const step = walk.run.steps.get(stepId);
   if (walk.isFinished || walk.run.ending || step?.status !== "WAITING") return [walk, []];
-  return startStep(walk, stepId, step.attempt);
-}
-
-/** Steps with something under way or to come. */
-export function activeSteps(walk: Walk): readonly StepState[] {
-  return [...walk.run.steps.values()].filter(({ status }) => status === "RUNNING" || status === "WAITING");
+  const { attempt } = step;
+  if (step.retryAt !== undefined) return command(walk, stepId, attempt);
+  return step.until === undefined ? [walk, []] : [walk, [{ type: "END_STEP", stepId, attempt, status: "SUCCEEDED" }]];
 }
 
 function afterNotice(plan: RunPlan, walk: Walk, event: RunEvent & { type: "NOTICE" }): Move {
-  if (event.code === "step_interrupted" && event.stepId !== undefined && !walk.run.ending) {
-    const step = walk.run.steps.get(event.stepId);
-    return step ? startStep(walk, step.stepId, step.attempt + 1) : [walk, []];
-  }
-  if (event.code !== "cancel_requested" && event.code !== "run_timed_out") return [walk, []];
-  const stopped: Walk = { ...walk, ready: new Map() };
-  const active = activeSteps(stopped);
-  if (active.length === 0) return end(plan, stopped);
-  return [stopped, active.map(({ stepId }) => ({ type: "CANCEL_STEP", stepId }))];
-}
-
-function afterStep(plan: RunPlan, walk: Walk, stepId: string): Move {
-  const state = walk.run.steps.get(stepId);
-  const step = plan.steps.get(stepId);
-  if (!state || !step || !isTerminal(state.status)) return [walk, []];
-  if (walk.run.ending) return end(plan, walk);
-  switch (state.status) {
-    case "SUCCEEDED":
-    case "SIMULATED":
-      return goOn(plan, walk, nextOf(step, state));
-    case "SKIPPED":
-      return plan.kind === "ACTION" ? finish(walk, "SKIPPED") : goOn(plan, walk, step.onSuccess);
-    case "FAILED":
-    case "TIMED_OUT":
-      return afterFailure(plan, walk, { step, state });
-    case "CANCELLED":
-      return finish(walk, "CANCELLED", { code: "cancelled", message: `Step ${stepId} was cancelled.` });
+  switch (event.code) {
+    case "step_interrupted": {
+      const step = walk.run.steps.get(event.stepId ?? "");
+      if (step?.status !== "PENDING" || walk.run.ending) return [walk, []];
+      return command(walk, step.stepId, step.attempt + 1);
+    }
+    case "step_timed_out": {
+      const step = plan.steps.get(event.stepId ?? "");
+      return step?.type === "PARALLEL" ? close(plan, walk, step) : [walk, []];
+    }
+    case "cancel_requested":
+    case "run_timed_out":
+      return stop({ ...walk, ready: nothingReady }, activeSteps(walk.run), (stopped) =>
+        end(plan, stopped, stopped.verdict),
+      );
     default:
       return [walk, []];
   }
 }
 
-function afterFailure(plan: RunPlan, walk: Walk, { step, state }: { step: PlanStep; state: StepState }): Move {
-  const delayMs = retryDelay(step, state);
-  if (delayMs !== undefined) {
-    return [walk, [{ type: "RETRY_STEP", stepId: step.id, attempt: state.attempt + 1, delayMs }]];
+function stop(stopped: Walk, active: readonly StepState[], orElse: (walk: Walk) => Move): Move {
+  if (active.length === 0) return orElse(stopped);
+  return [stopped, active.map(({ stepId }) => ({ type: "CANCEL_STEP", stepId }))];
+}
+
+/** Ends the branches of a parallel step whose time is over; it ends once they have. */
+function close(plan: RunPlan, walk: Walk, step: PlanParallelStep): Move {
+  if (!walk.run.steps.get(step.id)?.closing) return [walk, []];
+  const branches = new Set(step.branches);
+  const ready = new Map([...walk.ready].filter(([id]) => !branches.has(id)));
+  const active = activeSteps(walk.run).filter(({ stepId }) => branches.has(stepId));
+  return stop({ ...walk, ready }, active, (stopped) => join(plan, stopped, step));
+}
+
+function afterStep(plan: RunPlan, walk: Walk, stepId: string): Move {
+  const state = walk.run.steps.get(stepId);
+  const step = plan.steps.get(stepId);
+  if (!state || !step) return [walk, []];
+  if (step.type === "PARALLEL" && state.status === "RUNNING") return fork(plan, walk, step);
+  if (!isTerminal(state.status)) return [walk, []];
+  if (walk.run.ending) return end(plan, walk, walk.verdict);
+  const again = triesAgainAfter(plan, walk.run, state);
+  if (again !== undefined) {
+    return [walk, [{ type: "RETRY_STEP", stepId, attempt: state.attempt + 1, delayMs: again }]];
   }
-  return applyRule(plan, walk, { step, state, rule: step.onFailure });
+  return afterOutcome(plan, walk, step, state);
 }
 
-interface Failed {
-  readonly step: PlanStep;
-  readonly state: StepState;
-  readonly rule: FailureRule;
+/** What follows the last word on a step. */
+function afterOutcome(plan: RunPlan, walk: Walk, step: PlanStep, state: StepState): Move {
+  if (step.parallel !== undefined) {
+    const parallel = plan.steps.get(step.parallel);
+    return parallel?.type === "PARALLEL" ? join(plan, walk, parallel) : [walk, []];
+  }
+  switch (state.status) {
+    case "SUCCEEDED":
+    case "SIMULATED":
+      return goOn(plan, walk, nextOf(step, state));
+    case "SKIPPED":
+      return plan.kind === "ACTION" ? finish(plan, walk, "SKIPPED") : goOn(plan, walk, step.onSuccess);
+    case "FAILED":
+    case "TIMED_OUT":
+      return afterFailure(plan, walk, step, state);
+    case "CANCELLED":
+      return finish(plan, walk, "CANCELLED", { code: "cancelled", message: `Step ${step.id} was cancelled.` });
+    default:
+      return [walk, []];
+  }
 }
 
-function applyRule(plan: RunPlan, walk: Walk, { step, state, rule }: Failed): Move {
+function afterFailure(plan: RunPlan, walk: Walk, step: PlanStep, state: StepState): Move {
+  const rule = ruleOf(plan, walk.run, step, state);
   if (typeof rule === "object") return goOn(plan, walk, rule.step);
   if (rule === "continue") return goOn(plan, walk, step.onSuccess);
   if (rule === "retry" && walk.run.runAttempt <= plan.maxRetries) {
-    return [walk, [{ type: "RETRY_RUN", runAttempt: walk.run.runAttempt + 1 }]];
+    return end(plan, walk, { type: "RETRY_RUN", runAttempt: walk.run.runAttempt + 1 });
   }
   const error = state.error ?? { code: "step_failed", message: "The step failed." };
-  if (plan.kind === "ACTION") return finish(walk, state.status === "TIMED_OUT" ? "TIMED_OUT" : "FAILED", error);
-  return finish(walk, "FAILED", { code: error.code, message: `Step ${step.id}: ${error.message}` });
+  if (plan.kind === "ACTION") return finish(plan, walk, state.status === "TIMED_OUT" ? "TIMED_OUT" : "FAILED", error);
+  return finish(plan, walk, "FAILED", { code: error.code, message: `Step ${step.id}: ${error.message}` });
 }
 
-/**
- * How long until the step's next try; undefined when there is none. A try of the step is up to `retry.max_attempts` of the
- * action's own attempts, its backoff doubling between them; `maxRetries` more such tries follow, `retryDelayMs` apart.
- */
-export function retryDelay(step: PlanStep, state: StepState): number | undefined {
-  if (state.isFinal) return undefined;
-  const tries = state.attempt - state.interruptions;
-  const { maxAttempts, backoffMs } = state.retry ?? { maxAttempts: 1, backoffMs: 0 };
-  const within = tries % maxAttempts;
-  if (within !== 0) return Math.min(backoffMs * 2 ** (within - 1), limits.backoffMsMax);
-  return tries / maxAttempts <= step.maxRetries ? step.retryDelayMs : undefined;
+/** Starts every branch that is not taken over. */
+function fork(plan: RunPlan, walk: Walk, step: PlanParallelStep): Move {
+  const { run } = walk;
+  const ready = new Map(walk.ready);
+  const commands: Command[] = [];
+  if (!run.ending && !run.steps.get(step.id)?.closing) {
+    for (const stepId of step.branches) {
+      const known = run.steps.get(stepId);
+      if (known?.isTakenOver) continue;
+      const attempt = (known?.attempt ?? 0) + 1;
+      ready.set(stepId, attempt);
+      commands.push({ type: "START_STEP", stepId, attempt });
+    }
+  }
+  const [joined, more] = join(plan, { ...walk, ready }, step);
+  return [joined, [...commands, ...more]];
+}
+
+/** Ends a parallel step where its branches say so. Of one that has ended before, a branch may be the last thing under way. */
+function join(plan: RunPlan, walk: Walk, step: PlanParallelStep): Move {
+  const state = walk.run.steps.get(step.id);
+  if (state?.status !== "RUNNING") return end(plan, walk, walk.verdict);
+  const outcome = joinedOutcome(plan, walk, step);
+  if (!outcome) return [walk, []];
+  return [walk, [{ type: "END_STEP", stepId: step.id, attempt: state.attempt, ...outcome }]];
 }
 
 function nextOf(step: PlanStep, state: StepState): string | null {
@@ -151,22 +160,33 @@ function nextOf(step: PlanStep, state: StepState): string | null {
 }
 
 function goOn(plan: RunPlan, walk: Walk, next: string | null): Move {
-  return next === null ? end(plan, walk) : startStep(walk, next, 1);
+  return next === null ? finish(plan, walk, "SUCCEEDED") : startStep(plan, walk, next);
 }
 
-function startStep(walk: Walk, stepId: string, attempt: number): Move {
+/** A step that was taken over is passed by its outcome. */
+function startStep(plan: RunPlan, walk: Walk, stepId: string): Move {
+  const known = walk.run.steps.get(stepId);
+  const step = plan.steps.get(stepId);
+  if (known?.isTakenOver && step) return afterOutcome(plan, walk, step, known);
+  return command(walk, stepId, (known?.attempt ?? 0) + 1);
+}
+
+function command(walk: Walk, stepId: string, attempt: number): Move {
   return [{ ...walk, ready: new Map(walk.ready).set(stepId, attempt) }, [{ type: "START_STEP", stepId, attempt }]];
 }
 
-/** Ends the run as soon as nothing of it is under way. */
-function end(_plan: RunPlan, walk: Walk): Move {
-  if (walk.ready.size > 0 || activeSteps(walk).length > 0) return [walk, []];
-  const { ending } = walk.run;
-  return ending ? finish(walk, ending.status, ending.error) : finish(walk, "SUCCEEDED");
+function finish(plan: RunPlan, walk: Walk, status: RunState["status"], error?: ExecutionError): Move {
+  return end(plan, walk, { type: "FINISH_RUN", status, ...(error ? { error } : {}) });
 }
 
-function finish(walk: Walk, status: RunState["status"], error?: ExecutionError): Move {
-  return [{ ...walk, isFinished: true }, [{ type: "FINISH_RUN", status, ...(error ? { error } : {}) }]];
+/** Comes to the verdict as soon as nothing is under way; until then it is kept. A run that was told to stop ends as it was told. */
+function end(plan: RunPlan, walk: Walk, verdict: Verdict | undefined): Move {
+  const decided: Walk = walk.verdict === verdict ? walk : { ...walk, verdict };
+  if (isUnderWay(plan, decided)) return [decided, []];
+  const { ending } = walk.run;
+  if (ending) return [{ ...decided, isFinished: true }, [{ type: "FINISH_RUN", ...ending }]];
+  if (!verdict) return [decided, []];
+  return [{ ...decided, verdict: undefined, isFinished: verdict.type === "FINISH_RUN" }, [verdict]];
 }
 
 function heardOf(walk: Walk, stepId: string): Walk {

@@ -1,0 +1,49 @@
+import type { ExecutionError } from "../executors/executor.ts";
+import type { Plan, PlanParallelStep } from "../playbooks/plan.ts";
+import type { StepState } from "./fold.ts";
+import { activeSteps, isOver } from "./outcome-rules.ts";
+import type { StepEnd, Walk } from "./walk.ts";
+
+/**
+ * How a parallel step ends, asked after each thing that happened to one of its branches; undefined while it goes on. `ALL` waits for every
+ * branch, then fails if one failed; `ANY` takes the outcome of the first that ends. Once its time is over it waits for what is being ended.
+ */
+export function joinedOutcome(plan: Plan, walk: Walk, step: PlanParallelStep): StepEnd | undefined {
+  const { run, ready } = walk;
+  const closing = run.steps.get(step.id)?.closing;
+  const over = step.branches.flatMap((id) => {
+    const state = run.steps.get(id);
+    return state && !ready.has(id) && isOver(plan, run, state) ? [state] : [];
+  });
+  if (closing) {
+    const branches = new Set(step.branches);
+    const isIdle = !activeSteps(run).some(({ stepId }) => branches.has(stepId));
+    return isIdle ? { ...ended(plan, over), status: "TIMED_OUT", error: closing } : undefined;
+  }
+  const [first] = over;
+  if (step.join === "ANY") return first && ended(plan, [first]);
+  return over.length === step.branches.length ? ended(plan, over) : undefined;
+}
+
+function ended(plan: Plan, branches: readonly StepState[]): StepEnd {
+  const output = {
+    branches: Object.fromEntries(branches.map(({ stepId, status }) => [stepId, status.toLowerCase()])),
+  };
+  const failed = branches.filter((branch) => hasFailed(plan, branch));
+  const [first] = failed;
+  if (!first) return { status: "SUCCEEDED", output };
+  const isTimedOut = failed.every(({ status }) => status === "TIMED_OUT");
+  return { status: isTimedOut ? "TIMED_OUT" : "FAILED", output, error: errorOf(first, failed.length - 1) };
+}
+
+/** A branch that says `on_failure: continue` fails for itself only. */
+function hasFailed({ steps }: Plan, { stepId, status }: StepState): boolean {
+  if (status === "CANCELLED") return true;
+  return (status === "FAILED" || status === "TIMED_OUT") && steps.get(stepId)?.onFailure !== "continue";
+}
+
+function errorOf({ stepId, status, error }: StepState, others: number): ExecutionError {
+  const { code, message } = error ?? { code: "branch_failed", message: `It is ${status.toLowerCase()}.` };
+  const more = others === 0 ? "" : ` ${others} more ${others === 1 ? "branch" : "branches"} failed.`;
+  return { code, message: `Branch ${stepId}: ${message}${more}` };
+}

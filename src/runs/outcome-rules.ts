@@ -1,0 +1,71 @@
+import { limits } from "../core/limits.ts";
+import type { FailureRule, Plan, PlanStep } from "../playbooks/plan.ts";
+import type { RunState, StepState } from "./fold.ts";
+import type { Walk } from "./walk.ts";
+
+/** Steps with something under way or to come. */
+export function activeSteps(run: RunState): readonly StepState[] {
+  return [...run.steps.values()].filter(({ status }) => status === "RUNNING" || status === "WAITING");
+}
+
+/** True while anything of the run has not had its last word: told to start, running, waiting, or to be tried again. */
+export function isUnderWay(plan: Plan, { run, ready }: Pick<Walk, "run" | "ready">): boolean {
+  if (ready.size > 0) return true;
+  for (const step of run.steps.values()) if (!isOver(plan, run, step)) return true;
+  return false;
+}
+
+/** True for a step with an outcome that no further try follows. */
+export function isOver(plan: Plan, run: RunState, state: StepState): boolean {
+  switch (state.status) {
+    case "PENDING":
+      return run.ending !== undefined;
+    case "RUNNING":
+    case "WAITING":
+      return false;
+    default:
+      return triesAgainAfter(plan, run, state) === undefined;
+  }
+}
+
+/** How long until the next try of a step that has failed; undefined where there is none, or its run or its parallel step is ending. */
+export function triesAgainAfter(plan: Plan, run: RunState, state: StepState): number | undefined {
+  if ((state.status !== "FAILED" && state.status !== "TIMED_OUT") || run.ending) return undefined;
+  const step = plan.steps.get(state.stepId);
+  if (!step || isRefusal(plan, run, step)) return undefined;
+  if (step.parallel !== undefined && run.steps.get(step.parallel)?.closing) return undefined;
+  return retryDelay(step, state);
+}
+
+/**
+ * How long until the step's next try; undefined when there is none. A try of the step is up to `retry.max_attempts` of the
+ * action's own attempts, its backoff doubling between them; `maxRetries` more such tries follow, `retryDelayMs` apart.
+ */
+export function retryDelay(step: PlanStep, state: StepState): number | undefined {
+  if (state.isFinal || state.isTakenOver) return undefined;
+  const tries = state.attempt - (state.firstAttempt - 1) - state.interruptions;
+  const { maxAttempts, backoffMs } = state.retry ?? { maxAttempts: 1, backoffMs: 0 };
+  const within = tries % maxAttempts;
+  if (within !== 0) return Math.min(backoffMs * 2 ** (within - 1), limits.backoffMsMax);
+  return tries / maxAttempts <= step.maxRetries ? step.retryDelayMs : undefined;
+}
+
+/** What the last failure of a step does. A "no" of people goes to the step that is named for it, or ends the run: nothing else. */
+export function ruleOf(plan: Plan, run: RunState, step: PlanStep, { status }: StepState): FailureRule {
+  if (step.type === "APPROVAL") return status === "TIMED_OUT" ? step.onTimeout : step.onFailure;
+  if (isRefusal(plan, run, step) && typeof step.onFailure !== "object") return "abort";
+  return step.onFailure;
+}
+
+/** What an approval comes to that nobody gave; CANCELLED where the time of its parallel step was over first. */
+const unapproved: ReadonlySet<StepState["status"]> = new Set(["FAILED", "TIMED_OUT", "CANCELLED"]);
+
+/** True where people did not approve: of an approval that failed, and of a parallel step with such a branch. */
+function isRefusal({ steps }: Plan, run: RunState, step: PlanStep): boolean {
+  if (step.type === "APPROVAL") return true;
+  if (step.type !== "PARALLEL") return false;
+  return step.branches.some((id) => {
+    const status = run.steps.get(id)?.status;
+    return steps.get(id)?.type === "APPROVAL" && status !== undefined && unapproved.has(status);
+  });
+}

@@ -1,0 +1,187 @@
+import type { ResolvedAction } from "../actions/action-catalogue.ts";
+import { neededSecrets, prepareInvocation } from "../actions/prepare-invocation.ts";
+import { DomainFailure } from "../core/failures.ts";
+import { type JsonObject, storableJson } from "../core/json.ts";
+import type { Scope } from "../expressions/scope.ts";
+import { renderTemplate } from "../expressions/template.ts";
+import type { PlanActionStep } from "../playbooks/plan.ts";
+import { createMask } from "../secrets/mask.ts";
+import type { BoundStep, StepStatusFact } from "./events.ts";
+import { performAction, type Ready } from "./perform-action.ts";
+import { boundStep } from "./request-approval.ts";
+import { runScope } from "./run-scope.ts";
+import { about, listed, type PreparedStep, type StepPorts, type StepStart } from "./step-ports.ts";
+import { storableError } from "./storable-outcome.ts";
+
+/** The version that runs, its arguments, and the call for its executor; or why there is none. */
+export function prepareAction(
+  ports: StepPorts,
+  start: StepStart,
+  written: PlanActionStep,
+): PreparedStep | Promise<PreparedStep> {
+  const bound = boundStep(start.state, start.run.plan, written.id);
+  const step = bound ? { ...written, actionRef: bound.actionRef } : written;
+  const action = resolveAction(ports, start, step);
+  const secrets = action instanceof Promise ? undefined : storedSecrets(ports, start, { step, action });
+  const env = ports.variables(start.run.tenantId);
+  if (env instanceof Promise || action instanceof Promise || secrets instanceof Promise || secrets === undefined) {
+    return prepareLater(ports, start, { step, bound, env, action, secrets });
+  }
+  return prepareSafely(ports, start, { step, bound, env, action, secrets });
+}
+
+/** What was asked for already, answered or not; secrets are asked for once the action is known. */
+interface AskedInputs {
+  readonly step: PlanActionStep;
+  readonly bound: BoundStep | undefined;
+  readonly env: ReturnType<StepPorts["variables"]>;
+  readonly action: ReturnType<typeof resolveAction>;
+  readonly secrets: ReturnType<typeof storedSecrets> | undefined;
+}
+
+// Every promise is awaited here, so that none can fail unheard.
+async function prepareLater(ports: StepPorts, start: StepStart, asked: AskedInputs): Promise<PreparedStep> {
+  const { step, bound } = asked;
+  const [env, action, known] = await Promise.all([asked.env, asked.action, asked.secrets]);
+  const secrets = known ?? (await storedSecrets(ports, start, { step, action }));
+  return prepareSafely(ports, start, { step, bound, env, action, secrets });
+}
+
+type Refusal = { readonly code: string; readonly message: string };
+
+/** The version that runs, or why none can: a refusal is the step's failure, not the engine's. */
+function resolveAction(
+  ports: StepPorts,
+  { run }: StepStart,
+  { actionId, actionRef }: PlanActionStep,
+): ResolvedAction | Refusal | Promise<ResolvedAction | Refusal> {
+  try {
+    const resolved = ports.actions.resolve(run.tenantId, { actionId, actionRef });
+    return resolved instanceof Promise ? resolved.catch(refusalOf) : resolved;
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof DomainFailure) return { code: error.code, message: error.message };
+  throw error;
+}
+
+const noSecrets: ReadonlyMap<string, string> = new Map();
+
+function storedSecrets(
+  ports: StepPorts,
+  { run }: StepStart,
+  { step, action }: { step: PlanActionStep; action: ResolvedAction | Refusal },
+): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>> {
+  if ("code" in action) return noSecrets;
+  const given = run.plan.kind === "ACTION" ? (run.parameters ?? {}) : step.parameters;
+  const names = neededSecrets(action.definition, { ...given, ...run.givenSecrets });
+  return names.length === 0 ? noSecrets : ports.readSecrets(run.tenantId, names);
+}
+
+interface ActionInputs {
+  readonly step: PlanActionStep;
+  /** What an approval bound it to. */
+  readonly bound: BoundStep | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly action: ResolvedAction | Refusal;
+  readonly secrets: ReadonlyMap<string, string>;
+}
+
+// Inputs that can't be worked out (a rendered text that is too large, say) are the step's failure; so is a bug of ours, since trying
+// again would not help.
+function prepareSafely(ports: StepPorts, start: StepStart, { action, ...inputs }: ActionInputs): PreparedStep {
+  try {
+    if (!("code" in action)) return prepareCall(ports, start, { ...inputs, action });
+    return { fact: { ...about(start), status: "FAILED", error: { ...action }, isFinal: true } };
+  } catch (error) {
+    const refusal =
+      error instanceof DomainFailure
+        ? { code: error.code, message: error.message }
+        : unprepared(ports, start, { ...inputs, error });
+    return { fact: { ...about(start), status: "FAILED", error: storableError(refusal), isFinal: true } };
+  }
+}
+
+function unprepared(
+  ports: StepPorts,
+  { run, stepId }: StepStart,
+  { secrets, error }: { secrets: ReadonlyMap<string, string>; error: unknown },
+): Refusal {
+  const mask = createMask([...secrets.values(), ...Object.values(run.givenSecrets)]);
+  const reason = mask.text(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  ports.log.error({ runId: run.id, step: stepId, reason }, "step.unprepared");
+  return { code: "internal_error", message: "Its inputs could not be worked out; the server's log says why." };
+}
+
+function prepareCall(
+  ports: StepPorts,
+  start: StepStart,
+  { step, bound, action, env, secrets }: ActionInputs & { action: ResolvedAction },
+): PreparedStep {
+  const scope = runScope(start.run, start.state, env);
+  const given = givenParameters(start, { step, bound }, scope);
+  const prepared = prepareInvocation({
+    definition: action.definition,
+    parameters: given.parameters,
+    scope,
+    givenSecrets: start.run.givenSecrets,
+    storedSecrets: secrets,
+  });
+  const warnings = [...given.warnings, ...prepared.warnings];
+  const common = {
+    ...about(start),
+    input: storableJson(prepared.input),
+    actionVersionId: action.versionId,
+    ...listed(warnings),
+  };
+  switch (prepared.kind) {
+    case "skipped":
+      return { fact: { ...common, status: "SKIPPED" } };
+    case "refused":
+      return {
+        fact: { ...common, status: "FAILED", error: storableError(violationError(prepared.issues)), isFinal: true },
+      };
+    case "ready":
+      return readyStep(ports, { start, step, action, prepared }, common);
+    default:
+      return prepared satisfies never;
+  }
+}
+
+// Parameters of an action executed by itself are the caller's values as they are; those of a step are templates. What people approved is
+// what runs, whatever the templates would yield by now.
+function givenParameters(
+  { run }: StepStart,
+  { step, bound }: Pick<ActionInputs, "step" | "bound">,
+  scope: Scope,
+): { parameters: JsonObject; warnings: readonly string[] } {
+  if (run.plan.kind === "ACTION") return { parameters: run.parameters ?? {}, warnings: [] };
+  const { value, warnings } = renderTemplate(step.parameters, scope);
+  return { parameters: { ...(value as JsonObject), ...bound?.parameters }, warnings };
+}
+
+function readyStep(ports: StepPorts, ready: Ready, common: Omit<StepStatusFact, "status">): PreparedStep {
+  const { definition, actionId, version } = ready.action;
+  const onInterrupt = ready.step.onInterrupt ?? definition.on_interrupt;
+  const { max_attempts: maxAttempts = 1, backoff_seconds: backoffSeconds = 0 } = definition.retry ?? {};
+  return {
+    fact: {
+      ...common,
+      status: "RUNNING",
+      ...(maxAttempts > 1 ? { retry: { maxAttempts, backoffMs: backoffSeconds * 1_000 } } : {}),
+      ...(onInterrupt === "fail" ? { onInterrupt } : {}),
+    },
+    begin: (conversation) => performAction(ports, ready, conversation),
+    action: { id: actionId, name: definition.name, version, type: definition.type },
+  };
+}
+
+function violationError(issues: readonly { readonly path: string; readonly message: string }[]) {
+  return {
+    code: "invalid_parameters",
+    message: issues.map(({ path, message }) => `${path}: ${message}`).join(" "),
+  };
+}

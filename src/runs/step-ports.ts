@@ -1,0 +1,54 @@
+import type { ActionCatalogue } from "../actions/action-catalogue.ts";
+import { type Json, storableText } from "../core/json.ts";
+import type { Log } from "../core/log.ts";
+import type { Attempt, Outcome } from "../executors/executor.ts";
+import type { Completion } from "./completion.ts";
+import type { StepStatusFact } from "./events.ts";
+import type { RunState } from "./fold.ts";
+import type { NewApproval } from "./journal-entry.ts";
+import type { RunInfo } from "./new-run.ts";
+
+/** What a step needs of the world. Answers without a promise keep a step's outcome and the next step's start in one flush. */
+export interface StepPorts {
+  readonly actions: Pick<ActionCatalogue, "resolve" | "files">;
+  readonly variables: (
+    tenantId: string,
+  ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  readonly readSecrets: (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  readonly execute: (attempt: Attempt) => Promise<Outcome>;
+  readonly log: Log;
+}
+
+/** What an executor under way reports to and hears from. */
+export interface Conversation {
+  readonly signal: AbortSignal;
+  readonly onLog: Attempt["onLog"];
+}
+
+/** A step that is about to begin: what to write, and, where it has an effect, what to call once that is durable. */
+export interface PreparedStep {
+  readonly fact: StepStatusFact;
+  /** Runs the executor to its end; never rejects for what the outside world does. */
+  readonly begin?: (conversation: Conversation) => Promise<Outcome>;
+  /** The action that begins. */
+  readonly action?: Completion["action"];
+  /** The request for approval that becomes durable with the fact. */
+  readonly approval?: NewApproval;
+}
+
+export interface StepStart {
+  readonly run: RunInfo;
+  readonly state: RunState;
+  readonly stepId: string;
+  readonly attempt: number;
+}
+
+/** The step and the attempt that a fact is about. */
+export function about({ stepId, attempt }: StepStart) {
+  return { type: "STEP_STATUS" as const, stepId, attempt };
+}
+
+/** Warnings where there are any, as they can be stored. */
+export function listed(warnings: readonly string[]): { warnings?: readonly Json[] & readonly string[] } {
+  return warnings.length === 0 ? {} : { warnings: warnings.map(storableText) };
+}

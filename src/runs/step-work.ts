@@ -1,0 +1,142 @@
+import { storableText } from "../core/json.ts";
+import type { Attempt, Outcome } from "../executors/executor.ts";
+import { askAgain } from "./ask-again.ts";
+import type { CompletionNews, TellCompletion } from "./completion.ts";
+import type { LogFact, NoticeFact } from "./events.ts";
+import type { ExecutorSlots } from "./executor-slots.ts";
+import type { RunState } from "./fold.ts";
+import { LogBudget } from "./log-budget.ts";
+import type { RunInfo } from "./new-run.ts";
+import { triesAgainAfter } from "./outcome-rules.ts";
+import { prepareStep } from "./prepare-step.ts";
+import type { PreparedStep, StepPorts, StepStart } from "./step-ports.ts";
+
+export interface StepWorkPorts {
+  readonly steps: StepPorts;
+  readonly slots: ExecutorSlots;
+  readonly completions?: TellCompletion | undefined;
+  /** What a step said while its executor was at work. */
+  onSaid(fact: LogFact | NoticeFact): void;
+}
+
+/** A step whose inputs are known: it starts, unless the run was told to stop meanwhile. */
+export interface Prepared {
+  readonly type: "PREPARED";
+  readonly step: PreparedStep;
+  readonly controller: AbortController;
+}
+
+/** What is under way of one run outside the journal: inputs being worked out, executors at work. */
+export class StepWork {
+  readonly #ports: StepWorkPorts;
+  readonly #info: RunInfo;
+  readonly #underWay = new Map<string, AbortController>();
+  readonly #logBudget = new LogBudget();
+  #atWork = 0;
+  #isOpen = true;
+
+  constructor(ports: StepWorkPorts, info: RunInfo) {
+    this.#ports = ports;
+    this.#info = info;
+  }
+
+  /** Executors that were called and have not ended. */
+  get atWork(): number {
+    return this.#atWork;
+  }
+
+  has(stepId: string): boolean {
+    return this.#underWay.has(stepId);
+  }
+
+  /** Works out the inputs of a step, without a promise where there is nothing to wait for. */
+  prepare(
+    start: Omit<StepStart, "run" | "state">,
+    state: () => StepStart["state"],
+  ): Prepared | Promise<Prepared | undefined> {
+    const controller = new AbortController();
+    this.#underWay.set(start.stepId, controller);
+    const { steps } = this.#ports;
+    const step = askAgain({
+      ask: () => prepareStep(steps, { ...start, run: this.#info, state: state() }),
+      isWanted: () => this.#isOpen,
+      onFailed: (reason) => steps.log.error({ runId: this.#info.id, reason: String(reason) }, "step.prepare_failed"),
+    });
+    if (!(step instanceof Promise)) return { type: "PREPARED", step, controller };
+    return step.then((later) => later && { type: "PREPARED", step: later, controller });
+  }
+
+  /** It does not begin, or has had its outcome. */
+  forget(stepId: string): void {
+    this.#underWay.delete(stepId);
+  }
+
+  /** @returns Whether something is under way that will tell its outcome. */
+  cancel(stepId: string): boolean {
+    const controller = this.#underWay.get(stepId);
+    controller?.abort();
+    return controller !== undefined;
+  }
+
+  /** Ends everything, and tells nothing more. */
+  drop(): void {
+    this.#isOpen = false;
+    for (const controller of this.#underWay.values()) controller.abort();
+  }
+
+  /** Runs the executor to its end, as soon as there is a place for it, and finds out what that triggers. Never rejects. */
+  async perform(
+    prepared: Prepared,
+    run: () => RunState,
+  ): Promise<{ outcome: Outcome; news?: CompletionNews | undefined }> {
+    const outcome = await this.#execute(prepared);
+    const news = this.#completion(prepared, outcome, run());
+    const told = news instanceof Promise ? await news : news;
+    this.#underWay.delete(prepared.step.fact.stepId);
+    return { outcome, news: told };
+  }
+
+  async #execute({ step: { fact, begin }, controller }: Prepared): Promise<Outcome> {
+    const { stepId, attempt } = fact;
+    const giveBack = await this.#ports.slots.take(this.#info.tenantId, controller.signal);
+    if (!giveBack || !begin) return { status: "CANCELLED" };
+    this.#atWork += 1;
+    const outcome = await begin({ signal: controller.signal, onLog: this.#logger(stepId, attempt) });
+    this.#atWork -= 1;
+    giveBack();
+    return outcome;
+  }
+
+  /** Nothing where nothing can be triggered, or where the action is tried again. */
+  #completion(
+    { step: { fact, action } }: Prepared,
+    outcome: Outcome,
+    run: RunState,
+  ): CompletionNews | undefined | Promise<CompletionNews | undefined> {
+    const { completions } = this.#ports;
+    if (!completions || !action || outcome.status === "CANCELLED") return undefined;
+    const { stepId, attempt } = fact;
+    const state = run.steps.get(stepId);
+    if (!state || triesAgainAfter(this.#info.plan, run, { ...state, ...outcome }) !== undefined) return undefined;
+    const completion = { run: this.#info, stepId, attempt, runAttempt: run.runAttempt, action, ...outcome };
+    return askAgain({
+      ask: () => completions(completion),
+      isWanted: () => this.#isOpen,
+      onFailed: (reason) => {
+        this.#ports.steps.log.warn({ runId: this.#info.id, reason: String(reason) }, "run.completion_untold");
+      },
+    });
+  }
+
+  #logger(stepId: string, attempt: number): Attempt["onLog"] {
+    const budget = this.#logBudget.ofAttempt();
+    return (stream, text) => {
+      const verdict = budget();
+      if (verdict === "write") this.#ports.onSaid({ type: "LOG", stepId, attempt, stream, text: storableText(text) });
+      if (verdict === "last") {
+        const message = `Step ${stepId} wrote too many log lines; the rest is dropped.`;
+        this.#ports.onSaid({ type: "NOTICE", stepId, code: "log_truncated", message });
+      }
+    };
+  }
+}
