@@ -50,7 +50,7 @@ function partsOf(profile: Profiler.Profile): readonly Part[] {
 const partsOfFiles: Readonly<Record<string, string>> = {
   "runs/transition.ts": "transition + fold",
   "runs/fold.ts": "transition + fold",
-  "runs/perform-step.ts": "prepare",
+  "runs/step-ports.ts": "prepare",
   "runs/run-scope.ts": "prepare",
   "runs/journal.ts": "journal",
   "runs/journal-sql.ts": "journal",

@@ -147,7 +147,7 @@ export class EngineWorld {
   /** Stops the engines of one test. */
   async reset(): Promise<void> {
     await Promise.all(this.#engines.splice(0).map((engine) => engine.stop()));
-    await this.pool.query("truncate run, run_event, run_signal, node");
+    await this.pool.query("truncate run, run_event, run_signal, node, approval, trigger_event");
   }
 
   async close(): Promise<void> {
