@@ -19,10 +19,6 @@ export class BoundedCache<Value> {
     return made;
   }
 
-  forget(text: string): void {
-    this.#entries.delete(text);
-  }
-
   #keep(text: string, value: Value): void {
     if (this.#entries.size >= this.#entriesMax) {
       for (const oldest of this.#entries.keys()) {

@@ -1,4 +1,4 @@
-import { liesWithin } from "./networks.ts";
+import { liesWithin, readNetwork } from "./networks.ts";
 import { compilePattern, matchesPattern } from "./patterns.ts";
 import { ExpressionSyntaxError } from "./syntax-error.ts";
 
@@ -61,6 +61,17 @@ export function negate(truth: Truth): Truth {
   return truth === undefined ? undefined : !truth;
 }
 
+/** True as soon as one is; false if all are; else unknown. By De Morgan it serves "all" as well as "any". */
+export function someTruth<Part>(parts: readonly Part[], truthOfPart: (part: Part) => Truth): Truth {
+  let answer: Truth = false;
+  for (const part of parts) {
+    const truth = truthOfPart(part);
+    if (truth === true) return true;
+    if (truth === undefined) answer = undefined;
+  }
+  return answer;
+}
+
 function ordered(left: unknown, right: unknown, test: (order: number) => boolean): Truth {
   const order = orderOf(left, right);
   return order === undefined ? undefined : test(order);
@@ -112,23 +123,26 @@ function isSame(left: unknown, right: unknown, depth: number): Truth {
   return true;
 }
 
-/** True if one of a list's items is the value, a text has the value in it, or one is a network and the other lies in it. */
 function holds(container: unknown, value: unknown): Truth {
-  if (value === undefined) return undefined;
-  if (Array.isArray(container)) return isItem(container, value);
-  if (typeof container !== "string" || typeof value !== "string") return undefined;
-  return liesWithin(value, container) ?? isPart(container, value);
+  return containedIn(value)(container);
 }
 
-function isItem(list: readonly unknown[], value: unknown): Truth {
-  let answer: Truth = false;
-  for (const item of list) {
-    const within = typeof item === "string" && typeof value === "string" ? liesWithin(value, item) : undefined;
-    const equal = within ?? isEqual(item, value);
-    if (equal === true) return true;
-    if (equal === undefined) answer = undefined;
-  }
-  return answer;
+/**
+ * `contains` for one value, which is read once, to be asked of many containers: true if one of a list's items is the value, a
+ * text has the value in it, or one is a network and the other lies in it.
+ */
+export function containedIn(value: unknown): (container: unknown) => Truth {
+  if (value === undefined) return () => undefined;
+  const inner = typeof value === "string" ? readNetwork(value) : undefined;
+  const isWithin = (container: unknown): Truth => {
+    const outer = inner && typeof container === "string" ? readNetwork(container) : undefined;
+    return inner && outer && liesWithin(inner, outer);
+  };
+  return (container) => {
+    if (Array.isArray(container)) return someTruth(container, (item) => isWithin(item) ?? isEqual(item, value));
+    if (typeof container !== "string" || typeof value !== "string") return undefined;
+    return isWithin(container) ?? isPart(container, value);
+  };
 }
 
 /** Whether the text has the part in it, in linear time: the engine's own search can take the product of both lengths. */

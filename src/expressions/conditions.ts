@@ -1,8 +1,8 @@
 import { type Issue, ValidationFailure } from "../core/failures.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
-import { compareValues, negate, type Operator, type Truth } from "./compare.ts";
-import { someTruth, unknownComparison } from "./expression.ts";
+import { compareValues, negate, type Operator, someTruth, type Truth } from "./compare.ts";
+import { unknownComparison } from "./expression.ts";
 import { formatPath } from "./paths.ts";
 import { compilePattern } from "./patterns.ts";
 import { lookUp, type Scope } from "./scope.ts";

@@ -1,6 +1,6 @@
 import { limits } from "../core/limits.ts";
 import { BoundedCache } from "./bounded-cache.ts";
-import { compareValues, negate, type Truth } from "./compare.ts";
+import { compareValues, negate, someTruth, type Truth } from "./compare.ts";
 import { type Expression, type Operand, parseTokens } from "./expression-parser.ts";
 import { formatPath, type Path } from "./paths.ts";
 import { lookUp, type Scope } from "./scope.ts";
@@ -61,17 +61,6 @@ function truthOf(expression: Expression, evaluation: Evaluation): Truth {
     default:
       return expression satisfies never;
   }
-}
-
-/** True as soon as one is; false if all are; else unknown. By De Morgan it serves "all" as well as "any". */
-export function someTruth<Part>(parts: readonly Part[], truthOfPart: (part: Part) => Truth): Truth {
-  let answer: Truth = false;
-  for (const part of parts) {
-    const truth = truthOfPart(part);
-    if (truth === true) return true;
-    if (truth === undefined) answer = undefined;
-  }
-  return answer;
 }
 
 function comparisonTruth(comparison: Expression & { kind: "comparison" }, evaluation: Evaluation): Truth {

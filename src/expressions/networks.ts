@@ -2,12 +2,13 @@ import { BlockList, isIP } from "node:net";
 import { limits } from "../core/limits.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 
-interface Network {
+/** An address, or a network in CIDR notation. */
+export interface Network {
   readonly base: string;
   readonly family: "ipv4" | "ipv6";
   readonly prefix: number;
   readonly isAddress: boolean;
-  readonly members: BlockList;
+  readonly has: (base: string, family: "ipv4" | "ipv6") => boolean;
 }
 
 // The longest of both is an IPv6 network with an embedded IPv4 address: 45 + "/128".
@@ -16,27 +17,24 @@ const LIKELY = /^[0-9a-fA-F:]/;
 
 const networks = new BoundedCache<{ readonly network: Network | undefined }>(limits.parsedTextsKeptMax);
 
+/** The address or network that a text is; undefined for every other text. */
+export function readNetwork(text: string): Network | undefined {
+  if (text.length > LENGTH_MAX || !LIKELY.test(text)) return undefined;
+  return networks.get(text, (fresh) => ({ network: parseNetwork(fresh) })).network;
+}
+
 /**
  * Whether one address or network lies in the other: an address in a network (written on either side), a network within
  * a wider one, an address in itself however it is spelt. An IPv4-mapped IPv6 address counts as the IPv4 one.
- * @returns undefined unless both texts are an address or a network in CIDR notation.
  */
-export function liesWithin(inner: string, outer: string): boolean | undefined {
-  const small = readNetwork(inner);
-  const wide = small && readNetwork(outer);
-  if (!small || !wide) return undefined;
-  return wide.isAddress && !small.isAddress ? holds(small, wide) : holds(wide, small);
+export function liesWithin(inner: Network, outer: Network): boolean {
+  return outer.isAddress && !inner.isAddress ? holds(inner, outer) : holds(outer, inner);
 }
 
 function holds(wide: Network, small: Network): boolean {
   // Prefixes of different families can't be compared; of a mapped address, only membership can be told.
   if (wide.family === small.family ? small.prefix < wide.prefix : !small.isAddress) return false;
-  return wide.members.check(small.base, small.family);
-}
-
-function readNetwork(text: string): Network | undefined {
-  if (text.length > LENGTH_MAX || !LIKELY.test(text)) return undefined;
-  return networks.get(text, (fresh) => ({ network: parseNetwork(fresh) })).network;
+  return wide.has(small.base, small.family);
 }
 
 function parseNetwork(text: string): Network | undefined {
@@ -49,7 +47,17 @@ function parseNetwork(text: string): Network | undefined {
   const prefix = suffix === undefined ? bits : Number(suffix);
   if (prefix > bits) return undefined;
   const family = version === 4 ? "ipv4" : "ipv6";
-  const members = new BlockList();
-  members.addSubnet(base, prefix, family);
-  return { base, family, prefix, isAddress: suffix === undefined, members };
+  return { base, family, prefix, isAddress: suffix === undefined, has: membership(base, prefix, family) };
+}
+
+/** Made when it is first asked: most addresses are only ever looked for in something wider. */
+function membership(base: string, prefix: number, family: "ipv4" | "ipv6"): Network["has"] {
+  let members: BlockList | undefined;
+  return (other, otherFamily) => {
+    if (!members) {
+      members = new BlockList();
+      members.addSubnet(base, prefix, family);
+    }
+    return members.check(other, otherFamily);
+  };
 }

@@ -1,7 +1,7 @@
 import vm from "node:vm";
 import { RE2JS, RE2JSException, RE2JSSyntaxException } from "re2js";
+import { ByteBoundedCache } from "../core/byte-bounded-cache.ts";
 import { limits } from "../core/limits.ts";
-import { BoundedCache } from "./bounded-cache.ts";
 import { patternSize } from "./pattern-size.ts";
 import { ExpressionSyntaxError } from "./syntax-error.ts";
 
@@ -10,7 +10,12 @@ export interface Pattern {
   readonly text: string;
 }
 
-const compiled = new BoundedCache<Pattern & { readonly engine: RE2JS }>(limits.patternsKeptMax);
+type CompiledPattern = Pattern & { readonly engine: RE2JS };
+
+const compiled = new ByteBoundedCache<CompiledPattern>(limits.patternCacheBytesMax);
+/** What the engine was seen to keep of a pattern that has searched a few texts: in all, and for each instruction. */
+const PATTERN_BYTES = 8 * 1024;
+const INSTRUCTION_BYTES = 300;
 
 /**
  * Compiles a user's pattern.
@@ -18,10 +23,18 @@ const compiled = new BoundedCache<Pattern & { readonly engine: RE2JS }>(limits.p
  * @see https://github.com/google/re2/wiki/Syntax
  */
 export function compilePattern(text: string): Pattern {
-  return compiled.get(text, compileAnew);
+  return keptPattern(text);
 }
 
-function compileAnew(text: string): Pattern & { readonly engine: RE2JS } {
+function keptPattern(text: string): CompiledPattern {
+  const kept = compiled.get(text);
+  if (kept) return kept;
+  const fresh = compileAnew(text);
+  compiled.set(text, fresh, PATTERN_BYTES + patternSize(text) * INSTRUCTION_BYTES);
+  return fresh;
+}
+
+function compileAnew(text: string): CompiledPattern {
   if (text.length > limits.patternLengthMax) {
     throw new ExpressionSyntaxError(
       `A pattern is at most ${limits.patternLengthMax} characters long.`,
@@ -61,14 +74,14 @@ function unreadable(text: string, error: RE2JSSyntaxException): ExpressionSyntax
  */
 export function matchesPattern(pattern: Pattern, text: string): boolean | undefined {
   if (text.length > limits.patternInputLengthMax) return undefined;
-  const { engine } = compiled.get(pattern.text, compileAnew);
+  const { engine } = keptPattern(pattern.text);
   if (text.length <= limits.patternUnclockedLengthMax) return engine.test(text);
   try {
     return withinTime(() => engine.test(text));
   } catch (error) {
     if ((error as { code?: unknown }).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
     // Whatever the engine was building when it was stopped is half made.
-    compiled.forget(pattern.text);
+    compiled.delete(pattern.text);
     return undefined;
   }
 }
