@@ -41,10 +41,6 @@ export function checkTrigger(trigger: JsonObject, findings: Findings): void {
   if (isJsonObject(conditions)) checkConditions(conditions, "$.trigger.conditions", findings);
   if (event === "schedule") checkSchedule(trigger, findings);
   else checkNoSchedule(trigger, findings);
-  if (typeof event === "string" && event !== "manual") {
-    const message = `Nothing starts playbooks on ${event} yet; until then it runs when it is executed by hand.`;
-    findings.warning({ path: "$.trigger.event", code: "trigger_not_yet", message });
-  }
 }
 
 function checkSchedule({ cron, timezone }: JsonObject, findings: Findings): void {
