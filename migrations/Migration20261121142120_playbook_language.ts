@@ -6,7 +6,8 @@ export class Migration20261121142120_playbook_language extends Migration {
 
   override up(): void | Promise<void> {
     this.addSql(`create table "approval" ("id" uuid not null, "tenant_id" uuid not null, "created_at" timestamptz not null, "status" text not null, "message" text null, "approvers" jsonb not null, "run_id" uuid null, "step_id" varchar(128) null, "requester_id" uuid null, "effect" jsonb null, "expires_at" timestamptz null, "decided_at" timestamptz null, "decided_by_kind" text null, "decided_by_name" varchar(255) null, "decided_by_id" uuid null, "comment" text null, "changed_xid" bigint not null default ((pg_current_xact_id())::text)::bigint, primary key ("id"));`);
-    this.addSql(`create index "approval_tenant_id_status_created_at_id_index" on "approval" ("tenant_id", "status", "created_at", "id");`);
+    this.addSql(`create index "approval_tenant_id_id_index" on "approval" ("tenant_id", "id");`);
+    this.addSql(`create index "approval_tenant_id_status_id_index" on "approval" ("tenant_id", "status", "id");`);
     this.addSql(`create index "approval_tenant_id_changed_xid_index" on "approval" ("tenant_id", "changed_xid");`);
 
     this.addSql(`create table "playbook_change" ("tenant_id" uuid not null, "number" bigint not null, primary key ("tenant_id"));`);

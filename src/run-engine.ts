@@ -17,6 +17,7 @@ import { createPlaybookCatalogue } from "./playbooks/playbook-catalogue.ts";
 import { Engine } from "./runs/engine.ts";
 import { Hub } from "./runs/hub.ts";
 import { runSecretsPurpose } from "./runs/start-run.ts";
+import { tellingRuns } from "./runs/tell-decision.ts";
 import { readSecrets } from "./secrets/credential-store.ts";
 import type { Sealer } from "./secrets/seal.ts";
 import { readVariables } from "./secrets/variables.ts";
@@ -67,6 +68,8 @@ export async function startRunEngine(parts: RunEngineParts) {
   return {
     engine,
     hub,
+    tenantNews: hub,
+    decisions: tellingRuns({ em: () => orm.em.fork(), engine, hub, log }),
     catalogue: actions,
     playbooks,
     readSecrets: readStored,
@@ -109,8 +112,8 @@ function listenToPeers({ address, log, hub, engine, forget, forgetAll }: Peers):
     channels: ["riposte_catalogue", "riposte_run", "riposte_signal"],
     onNotify(channel, payload) {
       if (channel === "riposte_catalogue") forget(payload);
-      else if (channel === "riposte_run") hub.hint(payload);
-      else void engine.hint([payload]).catch(() => undefined);
+      else hub.hint(payload);
+      if (channel === "riposte_signal") void engine.hint([payload]).catch(() => undefined);
     },
     onReconnect() {
       forgetAll();

@@ -18,7 +18,12 @@ const ApprovalSchema = defineEntity({
     },
     { name: "approval_is_of_a_step", expression: "(run_id is null) = (step_id is null)" },
   ],
-  indexes: [{ properties: ["tenantId", "status", "createdAt", "id"] }, { properties: ["tenantId", "changedXid"] }],
+  // Lists are by id, newest first: of all, and of those that stand somehow.
+  indexes: [
+    { properties: ["tenantId", "id"] },
+    { properties: ["tenantId", "status", "id"] },
+    { properties: ["tenantId", "changedXid"] },
+  ],
   properties: {
     ...identity,
     ...tenantOwned,

@@ -2,9 +2,10 @@ import { NotFoundFailure, StateFailure } from "../core/failures.ts";
 import { checkReason } from "../core/reason.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import type { Engine } from "./engine.ts";
-import { type Run, RunSignal } from "./entities.ts";
+import type { Run } from "./entities.ts";
 import { isTerminal } from "./events.ts";
 import { findRun } from "./find-run.ts";
+import { signalRun, wakeRun } from "./signal-run.ts";
 
 export interface CancelRunInput {
   readonly id: string;
@@ -25,15 +26,10 @@ export async function cancelRun(
   const run = await findRun(ctx, id);
   if (!run) throw new NotFoundFailure("There is no such run.");
   if (isTerminal(run.status)) throw new StateFailure("run_ended", `The run has ended already: ${run.status}.`);
-  await ctx.em.transactional(async (em) => {
-    const body = { by: ctx.actor.name, ...(reason == null ? {} : { reason }) };
-    em.create(RunSignal, { tenantId: ctx.tenantId, runId: run.id, type: "CANCEL", body });
-    await em.flush();
-    // A run that sleeps is due at once; one that is owned hears of it from its node.
-    await em.execute("update run set wake_at = now() where id = ? and wake_at > now()", [run.id]);
-    await em.execute("select pg_notify('riposte_signal', ?)", [run.id]);
-  });
-  await engine.hint([run.id]);
+  const body = { by: ctx.actor.name, ...(reason == null ? {} : { reason }) };
+  const signal = { tenantId: ctx.tenantId, runId: run.id, type: "CANCEL", body } as const;
+  await ctx.em.transactional((em) => signalRun(em, signal));
+  await wakeRun(ctx.em, engine, run.id);
   return (await findRun(ctx, id)) ?? run;
 }
 

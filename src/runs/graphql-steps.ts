@@ -1,6 +1,6 @@
 import DataLoader from "dataloader";
 import { ActionNode, ActionVersionNode } from "../actions/graphql.ts";
-import { Approval } from "../approvals/graphql.ts";
+import { ApprovalNode } from "../approvals/graphql.ts";
 import { isUuid } from "../core/ids.ts";
 import { builder, type Context } from "../graphql/builder.ts";
 import { StepTypeEnum } from "../playbooks/graphql-graph.ts";
@@ -73,10 +73,10 @@ builder.node(RunStepNode, {
       resolve: ({ actionVersionId }) => actionVersionId,
     }),
     approval: t.field({
-      type: Approval,
+      type: ApprovalNode,
       nullable: true,
       description: "The request for approval that it waits or waited for.",
-      resolve: () => null,
+      resolve: ({ approvalId }) => approvalId,
     }),
   }),
 });

@@ -6,6 +6,8 @@ const permissions = [
   "playbook:write",
   "run:read",
   "run:execute",
+  "event:emit",
+  "approval:read",
   "secret:read",
   "secret:write",
   "variable:read",
@@ -18,8 +20,8 @@ const permissions = [
 ] as const;
 export type Permission = (typeof permissions)[number];
 
-const reader = ["action:read", "playbook:read", "run:read", "variable:read", "settings:read"] as const;
-const operator = [...reader, "run:execute"] as const;
+const reader = ["action:read", "playbook:read", "run:read", "approval:read", "variable:read", "settings:read"] as const;
+const operator = [...reader, "run:execute", "event:emit"] as const;
 const author = [...operator, "action:write", "playbook:write", "secret:read"] as const;
 
 /** The roles with permissions. Any other name is free: it gives none, and serves as an approver's role. */

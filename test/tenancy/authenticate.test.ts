@@ -31,7 +31,10 @@ describe("an authenticator", () => {
       tokenId: row.id,
     });
     expect([...(caller?.permissions ?? [])].sort()).toEqual(
-      ["action:read", "playbook:read", "run:execute", "run:read", "settings:read", "variable:read"].sort(),
+      [
+        ...["action:read", "approval:read", "playbook:read", "run:read", "settings:read", "variable:read"],
+        ...["event:emit", "run:execute"],
+      ].sort(),
     );
   });
 

@@ -99,7 +99,7 @@ describe("to a stranger", () => {
 
 /** What strangers have tried to change. */
 async function seededState(): Promise<unknown> {
-  const query = `query ($ref: ActionRef!, $key: String!) {
+  const query = `query ($ref: ActionRef!, $key: String!, $approvalId: ID!) {
     tenantSettings { allowSelfApproval newActionsStartDisabled }
     action(ref: $ref) { enabled activeVersion { id version status } versions { totalCount } }
     playbook(key: $key) { enabled activeVersion { version } versions { totalCount } }
@@ -107,8 +107,10 @@ async function seededState(): Promise<unknown> {
     secrets { edges { node { id name updatedAt } } }
     variables { edges { node { id value } } }
     apiTokens { edges { node { id revokedAt } } }
+    node(id: $approvalId) { ... on Approval { status } }
   }`;
-  const { data } = await send(server, server.adminToken, query, { ref: theirs.actionName, key: theirs.playbookKey });
+  const { actionName: ref, playbookKey: key, approvalId } = theirs;
+  const { data } = await send(server, server.adminToken, query, { ref, key, approvalId });
   expect(data).toBeTruthy();
   return data;
 }

@@ -17,6 +17,7 @@ export interface References {
   readonly playbookVersionId: string;
   readonly runId: string;
   readonly stepId: string;
+  readonly approvalId: string;
   readonly actionUuid: string;
   readonly actionName: string;
   readonly playbookKey: string;
@@ -29,6 +30,7 @@ export interface References {
   readonly actionCursor: string;
   readonly playbookCursor: string;
   readonly runCursor: string;
+  readonly approvalCursor: string;
   readonly eventCursor: string;
 }
 
@@ -118,6 +120,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   "Query.actionDefinitionSchema": plain,
   "Query.actions": page("actionCursor", (refs) => [{ search: refs.actionName }, { tags: [canary] }]),
   "Query.apiTokens": page("tokenCursor"),
+  "Query.approvals": page("approvalCursor", () => [{ status: "PENDING" }]),
   "Query.node": { calls: (refs) => nodeIds(refs).map((id) => ({ id })) },
   "Query.nodes": { calls: (refs) => [{ ids: [refs.tenantId] }, { ids: nodeIds(refs) }] },
   "Query.playbook": { calls: (refs) => [{ key: refs.playbookKey }] },
@@ -139,6 +142,10 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   ),
   "Mutation.createApiToken": input((refs) => ({ name: refs.tokenName, roles: ["viewer"] })),
   "Mutation.createTenant": input(() => ({ name: `t ${newId()}` })),
+  "Mutation.decideApproval": input(
+    (refs) => ({ id: refs.approvalId, decision: "APPROVE", comment: "Yes." }),
+    (refs) => ({ id: refs.runId, decision: "REJECT" }),
+  ),
   "Mutation.deleteSecret": input((refs) => ({ name: refs.secretName })),
   "Mutation.deleteVariable": input((refs) => ({ name: refs.variableName })),
   "Mutation.executeAction": {
@@ -185,6 +192,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
     calls: (refs) => actionRefs(refs).map((ref) => ({ input: { ref, version: "1.0.0", reason: "test" } })),
   },
 
+  "Subscription.approvalUpdates": { calls: () => [{}], isEndless: true },
   "Subscription.runEvents": ofRun(),
   "Subscription.runLogs": ofRun(),
   "Subscription.runUpdates": { calls: () => [{}], isEndless: true },

@@ -1,4 +1,6 @@
 import { expect, vi } from "vitest";
+import { localId } from "../../src/core/global-id.ts";
+import { insertApproval } from "../approvals/approval-fixtures.ts";
 import type { TestServer } from "../support/server.ts";
 import { canary, definitionOf, playbookSource, type References } from "./root-fields.ts";
 
@@ -60,9 +62,15 @@ export async function makeStranger(server: TestServer, name: string): Promise<st
   return token;
 }
 
-/** Executes an action, the caller's own by default: something that streams of its tenant tell. */
-export function stir(server: TestServer, token: string, input: object = { ref: "own-action" }): Promise<unknown> {
-  return mutate(server, token, "executeAction", "run { id }", input);
+/** Asks for an approval and executes an action, the caller's own by default: something that streams of its tenant tell. */
+export async function stir(server: TestServer, token: string, input: object = { ref: "own-action" }): Promise<void> {
+  await insertApproval(server.orm, { tenantId: await tenantOf(server, token), message: JSON.stringify(input) });
+  await mutate(server, token, "executeAction", "run { id }", input);
+}
+
+async function tenantOf(server: TestServer, token: string): Promise<string> {
+  const { data } = await send(server, token, "{ viewer { tenant { id } } }");
+  return localId("Tenant", (data as { viewer: { tenant: { id: string } } }).viewer.tenant.id) ?? "";
 }
 
 /** Calls a mutation that must succeed, and answers its payload. */
@@ -90,9 +98,10 @@ interface Seeded {
   actions: Page;
   playbooks: Page;
   runs: Page;
+  approvals: Page;
 }
 interface Page {
-  edges: { cursor: string }[];
+  edges: { cursor: string; node?: { id: string } }[];
 }
 
 /** Gives the first tenant one thing of every kind, each with the canary in its name, and answers what there is to refer to. */
@@ -127,6 +136,8 @@ export async function seed(server: TestServer): Promise<References> {
   await make("putSecret", "secret { id }", { name: `${secretName}-more`, value: canary });
   await make("putVariable", "variable { id }", { name: `${variableName}-more`, value: canary });
   await make("executeAction", "run { id }", { ref: actionName, idempotencyKey });
+  const tenantId = await tenantOf(server, server.adminToken);
+  for (const message of [canary, `${canary} more`]) await insertApproval(server.orm, { tenantId, message });
   const { run } = await make<{ run: { id: string } }>("executePlaybook", "run { id }", {
     key: playbookKey,
     context: { finding: { title: canary } },
@@ -144,6 +155,7 @@ export async function seed(server: TestServer): Promise<References> {
     playbookVersionId: seeded.playbook.activeVersion.id,
     runId: run.id,
     stepId: seeded.run.steps[0]?.id ?? "",
+    approvalId: seeded.approvals.edges[0]?.node?.id ?? "",
     actionUuid: seeded.action.uuid,
     actionName,
     playbookKey,
@@ -156,6 +168,7 @@ export async function seed(server: TestServer): Promise<References> {
     actionCursor: cursor(seeded.actions),
     playbookCursor: cursor(seeded.playbooks),
     runCursor: cursor(seeded.runs),
+    approvalCursor: cursor(seeded.approvals),
     eventCursor: seeded.run.lastCursor ?? "",
   };
 }
@@ -168,6 +181,7 @@ async function readSeeded(server: TestServer, variables: { id: string; ref: stri
     playbook(key: $key) { id activeVersion { id } }
     run(id: $id) { lastCursor steps { id } }
     apiTokens${page} secrets${page} actions${page} playbooks${page} runs${page}
+    approvals(first: 1) { edges { cursor node { id } } }
   }`;
   const read = async () => (await send(server, server.adminToken, query, variables)) as unknown as { data: Seeded };
   // The run goes on beside us; its first event has a cursor.

@@ -1,0 +1,125 @@
+import { LockMode, raw } from "@mikro-orm/core";
+import type { EntityManager } from "@mikro-orm/postgresql";
+import { ForbiddenError, NotFoundFailure, StateFailure } from "../core/failures.ts";
+import { isUuid } from "../core/ids.ts";
+import { checkComment } from "../core/reason.ts";
+import { Tenant } from "../tenancy/entities.ts";
+import type { OperationContext } from "../tenancy/operation-context.ts";
+import { approversText, mayDecide } from "./can-decide.ts";
+import { Approval } from "./entities.ts";
+import { unshared } from "./find-approval.ts";
+
+export const approvalDecisions = ["APPROVE", "REJECT"] as const;
+
+export interface DecideApprovalInput {
+  readonly id: string;
+  readonly decision: (typeof approvalDecisions)[number];
+  readonly comment?: string | null | undefined;
+}
+
+/** What waits for decisions is in lower rooms. */
+export interface DecidePorts {
+  /** Hands the decision to what waits for it, in the transaction that makes it. */
+  readonly tellDecision: (em: EntityManager, approval: Approval) => Promise<void>;
+  /** The decision is durable; who waits for it need not be slow to hear of it. Never rejects. */
+  readonly onDecided: (approval: Approval) => Promise<void>;
+}
+
+/**
+ * Decides a request, once and for all: of two at once, the first to commit decides, and the other is refused. The same holds against the end
+ * of its time and of its run.
+ * @returns The request as decided.
+ * @throws ValidationFailure for a comment that can't be kept; NotFoundFailure; StateFailure `approval_approved`, `approval_rejected`,
+ * `approval_expired` or `approval_closed`; ForbiddenError for who may not decide it, which says who may.
+ */
+export async function decideApproval(
+  ctx: OperationContext,
+  ports: DecidePorts,
+  { id, decision, comment }: DecideApprovalInput,
+): Promise<Approval> {
+  checkComment(comment);
+  if (!isUuid(id)) throw noSuchApproval();
+  const decided = await ctx.em.transactional(async (em) => {
+    const where = { id, tenantId: ctx.tenantId };
+    const found = await em.findOne(Approval, where, { ...unshared, lockMode: LockMode.PESSIMISTIC_WRITE });
+    if (!found) throw noSuchApproval();
+    const now = await databaseTime(em);
+    const tenant = await em.findOneOrFail(Tenant, { id: ctx.tenantId }, unshared);
+    refuse(ctx, found, { now, tenant });
+    const changedXid = raw("pg_current_xact_id()::text::bigint");
+    await em.nativeUpdate(Approval, where, {
+      status: decision === "APPROVE" ? "APPROVED" : "REJECTED",
+      decidedAt: now,
+      decidedByKind: ctx.actor.kind,
+      decidedByName: ctx.actor.name,
+      decidedById: ctx.actor.id ?? null,
+      comment: comment ?? null,
+      changedXid,
+    });
+    const approval = await em.findOneOrFail(Approval, where, unshared);
+    await ports.tellDecision(em, approval);
+    return approval;
+  });
+  await ports.onDecided(decided);
+  return decided;
+}
+
+interface Present {
+  readonly now: Date;
+  readonly tenant: Tenant;
+}
+
+function refuse(ctx: OperationContext, approval: Approval, { now, tenant }: Present): void {
+  const answer = mayDecide(ctx, approval, tenant);
+  // Who could not even read the request is not told what became of it.
+  if (answer === "not_an_approver" && !ctx.permissions.has("approval:read")) throw notAnApprover(approval);
+  refuseState(approval, now);
+  if (answer === "not_an_approver") throw notAnApprover(approval);
+  if (answer === "own_request") {
+    throw new ForbiddenError(
+      "You asked for this yourself, by starting its run or emitting its event, so another approver has to decide. The tenant's setting allowSelfApproval would permit it.",
+    );
+  }
+}
+
+function refuseState({ status, expiresAt, decidedAt, decidedByName }: Approval, now: Date): void {
+  const by = `${decidedByName ?? "somebody"} at ${decidedAt?.toISOString() ?? "an unknown time"}`;
+  switch (status) {
+    case "PENDING":
+      if (expiresAt == null || expiresAt > now) return;
+      throw expired(expiresAt);
+    case "APPROVED":
+      throw new StateFailure("approval_approved", `This was approved by ${by} already.`);
+    case "REJECTED":
+      throw new StateFailure("approval_rejected", `This was rejected by ${by} already.`);
+    case "EXPIRED":
+      throw expired(expiresAt);
+    case "CLOSED":
+      throw new StateFailure(
+        "approval_closed",
+        "Nobody has to decide this any more: its step was ended with its run, or with the steps beside it.",
+      );
+    default:
+      status satisfies never;
+  }
+}
+
+function expired(at: Date | null | undefined): StateFailure {
+  const when = at == null ? "" : ` The time for it was over at ${at.toISOString()}.`;
+  return new StateFailure("approval_expired", `Nobody decided this in time.${when}`);
+}
+
+function notAnApprover({ approvers }: Approval): ForbiddenError {
+  return new ForbiddenError(`You may not decide this; who may: ${approversText(approvers)}.`);
+}
+
+function noSuchApproval(): NotFoundFailure {
+  return new NotFoundFailure("There is no such request for approval.");
+}
+
+/** The database's clock, which is the same for every node. Not `now()`: that is when the transaction began, before it waited for the row. */
+async function databaseTime(em: EntityManager): Promise<Date> {
+  const sql = "select extract(epoch from clock_timestamp()) * 1000 as ms";
+  const rows = await em.execute<{ ms: string }[]>(sql);
+  return new Date(Math.floor(Number(rows[0]?.ms)));
+}
