@@ -17,8 +17,12 @@ export function refuse(request: IncomingMessage, response: ServerResponse, refus
     { errors: [{ message: refusal.message, extensions: { code: refusal.code } }] },
     refusal.headers,
   );
+  discardRest(request);
+}
+
+/** Throws the rest of the body away, so that the client can read the answer; who goes on sending is cut off. */
+export function discardRest(request: IncomingMessage): void {
   if (request.complete) return;
-  // The rest of the body is thrown away, so that the client can read the answer; who goes on sending is cut off.
   request.resume();
   const timer = setTimeout(() => request.destroy(), limits.requestLingerMs);
   request.once("close", () => clearTimeout(timer));

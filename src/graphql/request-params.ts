@@ -17,13 +17,8 @@ export async function readParams(request: IncomingMessage): Promise<RequestParam
     // What a form of a foreign page can send without asking first must not reach the schema.
     return refusal(415, "UNSUPPORTED_MEDIA_TYPE", "Send the operation as application/json.");
   }
-  if ((request.headers["content-encoding"] ?? "identity") !== "identity") {
-    return refusal(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body without compression.");
-  }
   const body = await readBody(request);
-  if (body === undefined) {
-    return refusal(413, "REQUEST_TOO_LARGE", `A request has at most ${limits.requestBodyBytesMax} bytes.`);
-  }
+  if ("status" in body) return body;
   const parsed = parseJson(body.toString());
   return parsed === undefined ? badRequest("The body is no JSON.") : checked(parsed);
 }
@@ -32,9 +27,16 @@ export function isRefusal(value: RequestParams | Refusal): value is Refusal {
   return "status" in value;
 }
 
-/** undefined when it is larger than allowed: known from Content-Length, or as soon as the bound is passed. */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  if (Number(request.headers["content-length"] ?? 0) > limits.requestBodyBytesMax) return undefined;
+/**
+ * A request's body as it was sent; a refusal when it is compressed, so that it can't grow later, or larger than allowed: known from
+ * Content-Length, or as soon as the bound is passed.
+ */
+export async function readBody(request: IncomingMessage): Promise<Buffer | Refusal> {
+  if ((request.headers["content-encoding"] ?? "identity") !== "identity") {
+    return refusal(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body without compression.");
+  }
+  const tooLarge = refusal(413, "REQUEST_TOO_LARGE", `A request has at most ${limits.requestBodyBytesMax} bytes.`);
+  if (Number(request.headers["content-length"] ?? 0) > limits.requestBodyBytesMax) return tooLarge;
   const chunks: Buffer[] = [];
   let bytes = 0;
   return new Promise((resolve, reject) => {
@@ -43,7 +45,7 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
       if (bytes <= limits.requestBodyBytesMax) return void chunks.push(chunk);
       request.off("data", onData);
       chunks.length = 0;
-      resolve(undefined);
+      resolve(tooLarge);
     };
     request.on("data", onData);
     request.once("end", () => resolve(Buffer.concat(chunks)));

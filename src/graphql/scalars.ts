@@ -1,14 +1,11 @@
 import { GraphQLError, Kind, type ValueNode } from "graphql";
+import { parseInstant } from "../core/instant.ts";
 import type { Json } from "../core/json.ts";
 import { builder } from "./builder.ts";
 
-const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/i;
-
 function parseDateTime(value: unknown): Date {
-  const date = typeof value === "string" && rfc3339.test(value) ? new Date(value) : undefined;
-  if (!date || Number.isNaN(date.getTime())) {
-    throw new GraphQLError("A DateTime is an RFC 3339 text with a zone, such as 2026-01-31T09:30:00Z.");
-  }
+  const date = typeof value === "string" ? parseInstant(value) : undefined;
+  if (!date) throw new GraphQLError("A DateTime is an RFC 3339 text with a zone, such as 2026-01-31T09:30:00Z.");
   return date;
 }
 

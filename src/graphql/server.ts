@@ -8,6 +8,7 @@ import { isStream, sendEventStream } from "./event-stream.ts";
 import { createGraphiql } from "./graphiql.ts";
 import { createOrigins, type Origins } from "./origins.ts";
 import { type Caller, createPipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
+import { answerPost, type PostHandler } from "./posts.ts";
 import { refuse, sendJson } from "./refusal.ts";
 import { isRefusal, type RequestParams, readParams } from "./request-params.ts";
 import { createSockets, type Sockets } from "./sockets.ts";
@@ -21,6 +22,8 @@ export interface EdgeOptions extends PipelineOptions {
   readonly allowedOrigins: readonly string[];
   /** Fixed JSON documents by path, such as `/api/actions/schema`. */
   readonly documents: Readonly<Record<string, { readonly contentType: string; readonly body: string }>>;
+  /** What rooms answer to a POST by path, such as `/events`. */
+  readonly posts?: Readonly<Record<string, PostHandler>>;
   /** What this node needs to do its work, by name, and whether it is there. */
   readiness(): Promise<Readonly<Record<string, boolean>>>;
   /** Shorter ones are for tests. */
@@ -124,6 +127,12 @@ async function handle(parts: Parts, request: IncomingMessage, response: ServerRe
   const path = (request.url ?? "").split("?")[0] ?? "";
   if (path === "/health") return sendJson(response, 200, { status: "ok" });
   if (path === "/ready") return answerReadiness(parts, response);
+  const { posts = {} } = parts.options;
+  const handler = Object.hasOwn(posts, path) ? posts[path] : undefined;
+  if (handler) {
+    const { origins, pipeline, state } = parts;
+    return answerPost({ handler, origins, mask: pipeline.mask, isStopping: state.isStopping }, request, response);
+  }
   if (parts.state.isStopping) {
     response.setHeader("connection", "close");
     return refuse(request, response, { status: 503, code: "UNAVAILABLE", message: "The server is stopping." });

@@ -1,0 +1,93 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import {
+  BadInputError,
+  ConflictFailure,
+  DomainFailure,
+  ForbiddenError,
+  NotFoundFailure,
+  UnauthenticatedError,
+  ValidationFailure,
+} from "../core/failures.ts";
+import type { MaskError } from "./errors.ts";
+import type { Origins } from "./origins.ts";
+import { discardRest, type Refusal, sendJson } from "./refusal.ts";
+import { readBody } from "./request-params.ts";
+
+/** A POST that came in whole, within the bound of every body. */
+export interface Post {
+  readonly authorization: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** The body is sent as JSON. */
+export interface PostAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What a room answers at a path of its own, for those who do not speak GraphQL. What it throws is told as `{code, message, issues?}`. */
+export type PostHandler = (post: Post) => Promise<PostAnswer>;
+
+interface PostParts {
+  readonly handler: PostHandler;
+  readonly origins: Origins;
+  readonly mask: MaskError;
+  readonly isStopping: boolean;
+}
+
+/** Serves such a path, within the same bounds as the API. @throws what breaks the connection, when the client went away. */
+export async function answerPost(parts: PostParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { origin, host, authorization } = request.headers;
+  const answer = (status: number, body: unknown, headers?: PostAnswer["headers"]) => {
+    sendJson(response, status, body, headers);
+    discardRest(request);
+  };
+  const refuse = ({ status, code, message, headers }: Refusal) => answer(status, { code, message }, headers);
+  if (parts.isStopping) {
+    const headers = { connection: "close" };
+    return refuse({ status: 503, code: "unavailable", message: "The server is stopping.", headers });
+  }
+  if (!parts.origins.isAllowed(origin, host)) {
+    return refuse({
+      status: 403,
+      code: "forbidden_origin",
+      message: "Pages of this origin may not call this server.",
+    });
+  }
+  for (const [name, value] of Object.entries(parts.origins.corsHeaders(origin))) response.setHeader(name, value);
+  if (request.method === "OPTIONS") return void response.writeHead(204, { allow: "POST" }).end();
+  if (request.method !== "POST") {
+    return refuse({ status: 405, code: "method_not_allowed", message: "Use POST.", headers: { allow: "POST" } });
+  }
+  const body = await readBody(request);
+  if ("status" in body) return refuse({ ...body, code: body.code.toLowerCase() });
+  try {
+    const answered = await parts.handler({ authorization, headers: request.headers, body });
+    answer(answered.status, answered.body, answered.headers);
+  } catch (error) {
+    const refused = refusalOf(error, parts.mask);
+    const issues = error instanceof ValidationFailure ? { issues: error.issues } : {};
+    answer(refused.status, { code: refused.code, message: refused.message, ...issues }, refused.headers);
+  }
+}
+
+function refusalOf(error: unknown, mask: MaskError): Refusal {
+  if (error instanceof UnauthenticatedError) {
+    const headers = { "www-authenticate": "Bearer" };
+    return { status: 401, code: "unauthenticated", message: error.message, headers };
+  }
+  if (error instanceof ForbiddenError) return { status: 403, code: "forbidden", message: error.message };
+  if (error instanceof BadInputError) return { status: 400, code: "bad_request", message: error.message };
+  if (error instanceof DomainFailure) return { status: statusOf(error), code: error.code, message: error.message };
+  const { message, extensions } = mask(error);
+  const code = String(extensions["code"]).toLowerCase();
+  return { status: code === "unavailable" ? 503 : 500, code, message };
+}
+
+function statusOf(failure: DomainFailure): number {
+  if (failure instanceof ValidationFailure) return 422;
+  if (failure instanceof NotFoundFailure) return 404;
+  return failure instanceof ConflictFailure || failure.code !== "unavailable" ? 409 : 503;
+}
