@@ -6,6 +6,7 @@ import { createLog } from "../../src/core/log.ts";
 import { migrate } from "../../src/database/migrate.ts";
 import { openOrm } from "../../src/database/orm.ts";
 import { entities } from "../../src/entities.ts";
+import type { Plan } from "../../src/playbooks/plan.ts";
 import { createPlaybookCatalogue } from "../../src/playbooks/playbook-catalogue.ts";
 import { Engine } from "../../src/runs/engine.ts";
 import { Hub } from "../../src/runs/hub.ts";
@@ -21,8 +22,13 @@ export const benchToken = "bench-admin-token-0123456789";
  * Our engine as `src/run-engine.ts` puts it together, everything on: migrated schema, fenced journal, hub, catalogues, preparation. Only
  * the executor does nothing, in this process.
  * @param onExecute Called with a run's id each time an executor would begin.
+ * @param plans Plans by version, besides the sample playbook's.
  */
-export async function openEngine(place: Place, onExecute: (runId: string) => void) {
+export async function openEngine(
+  place: Place,
+  onExecute: (runId: string) => void,
+  plans: ReadonlyMap<string, Plan> = new Map(),
+) {
   const log = createLog("error");
   const clock = systemClock;
   const orm = await openOrm(place, entities);
@@ -43,7 +49,7 @@ export async function openEngine(place: Place, onExecute: (runId: string) => voi
     isAlone: true,
     hub,
     log,
-    playbookPlan: playbooks.plan,
+    playbookPlan: (tenant, versionId) => plans.get(versionId) ?? playbooks.plan(tenant, versionId),
     openSecrets: async () => ({}),
     steps: {
       actions: catalogue,

@@ -170,9 +170,12 @@ export class ResidentRun {
         items.push({ type: "STEP_STATUS", stepId: item.stepId, attempt: step.attempt, status: "CANCELLED" });
         return;
       }
-      case "END_STEP":
-        items.push({ ...item, type: "STEP_STATUS" });
+      case "END_STEP": {
+        const step = this.#walk.run.steps.get(item.stepId);
+        const isCurrent = step?.attempt === item.attempt && !isTerminal(step.status);
+        if (isCurrent) items.push({ ...item, type: "STEP_STATUS" });
         return;
+      }
       case "RETRY_RUN":
         items.push({ type: "RUN_STATUS", status: "RUNNING", runAttempt: item.runAttempt });
         return;
@@ -255,7 +258,8 @@ export class ResidentRun {
     this.#ports.hub.publish(this.info, events);
     for (const effect of effects) effect();
     if (isOver) this.#ports.onReleased(this, "over");
-    else if (held && held.items.length > 0) this.#advance(held.items, { signals: held.signals });
+    // Also with nothing in it: a timer that went off meanwhile was not set again.
+    else if (held) this.#advance(held.items, { signals: held.signals });
   }
 
   #unwritten(result: Exclude<WriteResult, "written">): void {
