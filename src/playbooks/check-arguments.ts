@@ -5,7 +5,7 @@ import { childPath, shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import { isTemplate } from "../expressions/template.ts";
 import type { Findings } from "./findings.ts";
-import type { StepSource } from "./routes.ts";
+import type { StepSource } from "./step-source.ts";
 
 /**
  * Checks a step's parameters against what its action declares, as far as it is certain to fail whenever the step runs: names

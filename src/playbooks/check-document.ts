@@ -4,11 +4,13 @@ import { limits } from "../core/limits.ts";
 import { checkFlow } from "./check-flow.ts";
 import { checkPaths } from "./check-paths.ts";
 import { checkReferences } from "./check-references.ts";
-import { branchesOf, checkSteps } from "./check-steps.ts";
+import { checkSteps } from "./check-steps.ts";
+import { checkWaiting } from "./check-waiting.ts";
 import { Findings } from "./findings.ts";
-import { routesOf, type StepSource, stepSources, strategyOf } from "./routes.ts";
+import { routesOf, strategyOf } from "./routes.ts";
 import { schemaIssues } from "./schema-issues.ts";
 import type { Source } from "./source.ts";
+import { type StepSource, stepSources, withBranches } from "./step-source.ts";
 import { checkTrigger } from "./trigger.ts";
 
 /** What is wrong and what is odd in a playbook's source, each with its path, line and column, in the order of the text. */
@@ -34,6 +36,7 @@ function checkWhole(document: JsonObject, findings: Findings): void {
   const steps = stepSources(document);
   if (isTooLong(steps, findings)) return;
   checkSteps(steps, findings);
+  checkWaiting(document, steps, findings);
   const routes = routesOf(steps, strategyOf(document));
   const isSound = checkReferences(steps, routes, findings);
   if (isSound && steps.every(({ id }) => id !== undefined)) {
@@ -44,7 +47,7 @@ function checkWhole(document: JsonObject, findings: Findings): void {
 
 /** More steps than may be: said by the schema, unless it is the branches that are too many. Then nothing more is looked at. */
 function isTooLong(steps: readonly StepSource[], findings: Findings): boolean {
-  const count = steps.reduce((sum, step) => sum + 1 + branchesOf(step).length, 0);
+  const count = withBranches(steps).length;
   if (count <= limits.playbookStepsMax) return false;
   const message = `A playbook has at most ${limits.playbookStepsMax} steps, branches included; these are ${count}.`;
   findings.problem({ path: "$.steps", code: "out_of_bounds", message });

@@ -7,8 +7,8 @@ import { limits } from "../core/limits.ts";
 import { checkArguments } from "./check-arguments.ts";
 import type { Pin } from "./entities.ts";
 import { Findings } from "./findings.ts";
-import { stepSources } from "./routes.ts";
 import type { Source } from "./source.ts";
+import { stepSources, withBranches } from "./step-source.ts";
 
 /** What the references of a document lead to, as far as they do. */
 export interface PinnedSteps {
@@ -18,7 +18,7 @@ export interface PinnedSteps {
 }
 
 /**
- * Pins the reference of every action step, and checks its parameters against what the action declares. Only what is certain
+ * Pins the reference of every action, steps and branches alike, and checks its parameters against what the action declares. Only what is certain
  * to fail when the step runs is an issue: a line of versions never changes its parameters, so that is known here.
  * Also for documents that are not valid otherwise, so that everything is told at once.
  */
@@ -26,11 +26,11 @@ export async function pinSteps(em: EntityManager, tenantId: string, source: Sour
   const findings = new Findings(source.map);
   const pins: Pin[] = [];
   const known = new Map<string, Resolved>();
-  const steps = stepSources(source.document ?? {});
+  const steps = withBranches(stepSources(source.document ?? {}));
   if (steps.length > limits.playbookStepsMax) return { pins, issues: [], warnings: [] };
   for (const step of steps) {
     const ref = step.fields["action_ref"];
-    if (step.fields["type"] !== "action" || typeof ref !== "string" || ref === "") continue;
+    if (step.type !== "action" || typeof ref !== "string" || ref === "") continue;
     const resolved = known.get(ref) ?? (await resolve(em, tenantId, ref));
     known.set(ref, resolved);
     if ("code" in resolved) {

@@ -1,7 +1,8 @@
 import { shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import type { Findings } from "./findings.ts";
-import { indexById, type Route, type RouteField, type StepSource } from "./routes.ts";
+import { indexById, type Route, type RouteField } from "./routes.ts";
+import { branchesOf, type StepSource } from "./step-source.ts";
 
 /** Besides steps' ids, the words that a field may hold. */
 const words: Readonly<Record<RouteField, readonly string[]>> = {
@@ -29,6 +30,7 @@ export function checkReferences(steps: readonly StepSource[], routes: readonly R
 
 function checkDangling(steps: readonly StepSource[], findings: Findings): boolean {
   const ids = indexById(steps);
+  const branches = new Map(steps.flatMap((step) => branchesOf(step).map(({ id }) => [id, step.id] as const)));
   let isWhole = true;
   for (const { path, fields } of steps) {
     for (const field of Object.keys(words) as RouteField[]) {
@@ -36,18 +38,35 @@ function checkDangling(steps: readonly StepSource[], findings: Findings): boolea
       if (typeof value !== "string" || words[field].includes(value) || (ids.has(value) && !reserved.has(value)))
         continue;
       isWhole = false;
-      const allowed = `${words[field].join(", ")} or a step's id`;
-      const message = reserved.has(value)
-        ? `${field} can't be ${value}: it takes ${allowed}.`
-        : `There is no step ${shown(value)}; ${field} takes ${allowed}.${nameHint(value, [...ids.keys(), ...words[field]])}`;
-      findings.problem({
-        path: `${path}.${field}`,
-        code: reserved.has(value) ? "wrong_word" : "dangling_reference",
-        message,
-      });
+      findings.problem({ path: `${path}.${field}`, ...danglingProblem(field, value, { ids, branches }) });
     }
   }
   return isWhole;
+}
+
+interface Known {
+  readonly ids: ReadonlyMap<string, number>;
+  /** Id of its parallel step, by each branch's. */
+  readonly branches: ReadonlyMap<string | undefined, string | undefined>;
+}
+
+function danglingProblem(
+  field: RouteField,
+  value: string,
+  { ids, branches }: Known,
+): { code: string; message: string } {
+  const allowed = `${words[field].join(", ")} or a step's id`;
+  if (reserved.has(value)) {
+    return { code: "wrong_word", message: `${field} can't be ${value}: it takes ${allowed}.` };
+  }
+  const code = "dangling_reference";
+  const parallel = branches.get(value);
+  if (parallel !== undefined) {
+    const message = `${shown(value)} is a branch, which only its parallel step starts: name ${shown(parallel)} itself.`;
+    return { code, message };
+  }
+  const hint = nameHint(value, [...ids.keys(), ...words[field]]);
+  return { code, message: `There is no step ${shown(value)}; ${field} takes ${allowed}.${hint}` };
 }
 
 /** A cycle for each way that leads back to where a walk has come from: independent cycles are all found. */

@@ -5,19 +5,18 @@ import { parseDuration } from "../expressions/durations.ts";
 import { parseExpression } from "../expressions/expression.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
 import { isTemplate, parseTemplate } from "../expressions/template.ts";
+import { checkNoEffect } from "./check-no-effect.ts";
 import type { Findings } from "./findings.ts";
-import type { StepSource } from "./routes.ts";
+import { type StepSource, withBranches } from "./step-source.ts";
 
 /** The fields of a step whose texts may hold templates. */
 export const templatedFields = ["parameters", "params", "target", "message"] as const;
 
-/** Types of step that documents may have already and that nothing runs yet. */
-const comingTypes = new Set(["parallel", "delay", "approval", "live_action"]);
-
-/** Checks what the schema can't say of each step by itself. */
+/** Checks what the schema can't say of each step by itself, and of each branch. */
 export function checkSteps(steps: readonly StepSource[], findings: Findings): void {
-  checkIds(steps, findings);
-  for (const step of steps) {
+  const all = withBranches(steps);
+  checkIds(all, findings);
+  for (const step of all) {
     checkType(step, findings);
     for (const field of ["retry_delay", "timeout", "duration"]) checkDuration(step, field, findings);
     checkExpression(step, findings);
@@ -25,29 +24,13 @@ export function checkSteps(steps: readonly StepSource[], findings: Findings): vo
       const value = step.fields[field];
       if (value !== undefined) checkTemplates(value, childPath(step.path, field), findings);
     }
-    for (const { path, fields } of branchesOf(step)) {
-      const parameters = fields["parameters"];
-      if (parameters !== undefined) checkTemplates(parameters, childPath(path, "parameters"), findings);
-    }
     checkNoEffect(step, findings);
   }
 }
 
-/** The branches of a parallel step, as steps. */
-export function branchesOf(step: StepSource): StepSource[] {
-  const branches = step.fields["branches"];
-  if (!Array.isArray(branches)) return [];
-  return branches.filter(isJsonObject).map((fields, index) => ({
-    id: typeof fields["id"] === "string" ? fields["id"] : undefined,
-    index,
-    path: `${step.path}.branches[${index}]`,
-    fields,
-  }));
-}
-
 function checkIds(steps: readonly StepSource[], findings: Findings): void {
   const known = new Map<string, string>();
-  for (const { id, path } of steps.flatMap((step) => [step, ...branchesOf(step)])) {
+  for (const { id, path } of steps) {
     if (id === undefined) continue;
     const first = known.get(id);
     if (first === undefined) known.set(id, path);
@@ -59,12 +42,12 @@ function checkIds(steps: readonly StepSource[], findings: Findings): void {
   }
 }
 
-function checkType({ id, path, fields }: StepSource, findings: Findings): void {
-  const type = String(fields["type"]);
+/** Live actions may stand in documents already; nothing runs them yet. */
+function checkType({ id, path, type, fields }: StepSource, findings: Findings): void {
   const isLegacy = type === "action" && fields["action_type"] !== undefined;
-  if (!comingTypes.has(type) && !isLegacy) return;
+  if (type !== "live_action" && !isLegacy) return;
   const what = isLegacy ? "live_action (action_type)" : type;
-  const message = `Step ${shown(id ?? path)}: ${what} steps are known but can't be run yet; action and condition steps can.`;
+  const message = `Step ${shown(id ?? path)}: ${what} steps are known but can't be run yet; every other type can.`;
   findings.problem({ path: `${path}.${isLegacy ? "action_type" : "type"}`, code: "not_yet", message });
 }
 
@@ -83,8 +66,8 @@ function checkDuration({ path, fields }: StepSource, field: string, findings: Fi
   }
 }
 
-function checkExpression({ path, fields }: StepSource, findings: Findings): void {
-  const { type, expression } = fields;
+function checkExpression({ path, type, fields }: StepSource, findings: Findings): void {
+  const { expression } = fields;
   const here = `${path}.expression`;
   if (type !== "condition" || typeof expression !== "string" || findings.hasProblem(here)) return;
   try {
@@ -118,23 +101,5 @@ export function* templatesIn(value: Json, path: string): Generator<{ text: strin
     for (const [index, item] of value.entries()) yield* templatesIn(item, childPath(path, index));
   } else if (isJsonObject(value)) {
     for (const [key, item] of Object.entries(value)) yield* templatesIn(item, childPath(path, key));
-  }
-}
-
-/** Fields that are right, and do nothing where they stand. */
-function checkNoEffect({ path, fields }: StepSource, findings: Findings): void {
-  const warn = (field: string, message: string) =>
-    findings.warning({ path: `${path}.${field}`, code: "no_effect", message, part: "key" });
-  if (fields["on_failure"] === "retry" && fields["max_retries"] === 0) {
-    warn("max_retries", "on_failure: retry with max_retries: 0 tries nothing again.");
-  }
-  if (fields["retry_delay"] !== undefined && fields["on_failure"] !== "retry" && !fields["max_retries"]) {
-    warn("retry_delay", "retry_delay only counts with max_retries or on_failure: retry.");
-  }
-  if (fields["type"] === "condition" && fields["on_success"] !== undefined) {
-    warn(
-      "on_success",
-      "A condition goes on by on_true and on_false; on_success only counts after a failure under continue.",
-    );
   }
 }

@@ -1,28 +1,22 @@
-import { isJsonObject, type JsonObject } from "../core/json.ts";
+import type { Approver } from "../approvals/approver.ts";
+import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { parseDuration } from "../expressions/durations.ts";
 import type { Pin } from "./entities.ts";
-import type { FailureRule, Plan, PlanStep } from "./plan.ts";
-import {
-  type Route,
-  type RouteKind,
-  routesOf,
-  type StepSource,
-  type Strategy,
-  stepSources,
-  strategyOf,
-} from "./routes.ts";
+import type { FailureRule, Plan, PlanApprovalStep, PlanConditionStep, PlanStep } from "./plan.ts";
+import { type Route, type RouteKind, routesOf, type Strategy, strategyOf } from "./routes.ts";
+import { branchesOf, type StepSource, stepSources, withBranches } from "./step-source.ts";
 
 /**
  * Compiles a document that `checkDocument` found nothing wrong with: every default applied, every `next` resolved.
- * @param pins One for each action step.
+ * @param pins One for each action step, and for each branch that is an action.
  * @throws Error for a document that was not checked: it was registered, so this is a bug.
  */
 export function compilePlan(document: JsonObject, pins: readonly Pin[]): Plan {
   const sources = stepSources(document);
   const strategy = strategyOf(document);
-  const routes = routesOf(sources, strategy);
+  const routes = Map.groupBy(routesOf(sources, strategy), ({ from }) => from);
   const compiling: Compiling = { sources, routes, strategy, pins: new Map(pins.map((pin) => [pin.stepId, pin])) };
-  const steps = new Map(sources.map((source) => [idOf(source), compileStep(source, compiling)]));
+  const steps = new Map(withBranches(sources).map((source) => [idOf(source), compileStep(source, compiling)]));
   const [first] = sources;
   if (!first) throw new Error("A playbook without steps can't be compiled.");
   const minutes = document["timeout_minutes"];
@@ -38,77 +32,118 @@ export function compilePlan(document: JsonObject, pins: readonly Pin[]): Plan {
 
 interface Compiling {
   readonly sources: readonly StepSource[];
-  readonly routes: readonly Route[];
+  /** By the index of the step they leave. */
+  readonly routes: ReadonlyMap<number, readonly Route[]>;
   readonly strategy: Strategy;
   readonly pins: ReadonlyMap<string, Pin>;
 }
 
+type Common = Pick<PlanStep, "id" | "name" | "onFailure" | "maxRetries" | "retryDelayMs"> &
+  Partial<Pick<PlanStep, "parallel" | "timeoutMs" | "onInterrupt">>;
+
 function compileStep(source: StepSource, compiling: Compiling): PlanStep {
-  const { fields } = source;
+  const { type, fields, parallel } = source;
+  const common = commonOf(source, compiling);
+  if (type === "condition") return conditionOf(common, source, compiling);
+  const onSuccess = parallel ? null : target(source, "SUCCESS", compiling);
+  switch (type) {
+    case "action": {
+      const pin = compiling.pins.get(common.id);
+      if (!pin) throw new Error(`Step ${common.id} has no pin.`);
+      const { actionRef, actionId } = pin;
+      const parameters = isJsonObject(fields["parameters"]) ? fields["parameters"] : {};
+      return { ...common, type: "ACTION", onSuccess, actionRef, actionId, parameters };
+    }
+    case "parallel": {
+      const join = fields["join"] === "any" ? "ANY" : "ALL";
+      return { ...common, type: "PARALLEL", onSuccess, branches: branchesOf(source).map(idOf), join };
+    }
+    case "delay":
+      return { ...common, type: "DELAY", onSuccess, durationMs: durationMs(fields["duration"]) ?? 0 };
+    case "approval":
+      return { ...common, type: "APPROVAL", onSuccess, ...askedOf(source, compiling) };
+    default:
+      throw new Error(`Step ${common.id} is of type ${type}, which can't be compiled.`);
+  }
+}
+
+function commonOf(source: StepSource, compiling: Compiling): Common {
+  const { fields, parallel } = source;
   const id = idOf(source);
   const timeout = fields["timeout"];
   const onInterrupt = (["retry", "fail"] as const).find((known) => known === fields["on_interrupt"]);
-  const common = {
+  return {
     id,
-    name: String(fields["name"]),
+    name: String(fields["name"] ?? id),
+    ...(parallel ? { parallel: idOf(parallel) } : {}),
     ...failureOf(source, compiling),
     retryDelayMs: durationMs(fields["retry_delay"]) ?? 0,
     ...(timeout === undefined ? {} : { timeoutMs: durationMs(timeout) ?? 0 }),
     ...(onInterrupt ? { onInterrupt } : {}),
   };
-  switch (fields["type"]) {
-    case "action": {
-      const pin = compiling.pins.get(id);
-      if (!pin) throw new Error(`Step ${id} has no pin.`);
-      const parameters = isJsonObject(fields["parameters"]) ? fields["parameters"] : {};
-      const { actionRef, actionId } = pin;
-      return {
-        ...common,
-        type: "ACTION",
-        onSuccess: target(source, "SUCCESS", compiling),
-        actionRef,
-        actionId,
-        parameters,
-      };
-    }
-    case "condition": {
-      const onTrue = target(source, "TRUE", compiling);
-      const onFalse = target(source, "FALSE", compiling);
-      // Where a failure goes under `continue`: the route knows. Nothing else asks for a condition's onSuccess.
-      const failure = compiling.routes.find(({ from, kind }) => from === source.index && kind === "FAILURE");
-      const onSuccess = common.onFailure === "continue" ? idAt(failure?.to ?? null, compiling) : onFalse;
-      return { ...common, type: "CONDITION", onSuccess, expression: String(fields["expression"]), onTrue, onFalse };
-    }
-    default:
-      throw new Error(`Step ${id} is of type ${String(fields["type"])}, which can't be compiled.`);
-  }
 }
 
 /**
  * Retries come first, then the rule. `on_failure: retry` is not a rule of its own: it is one more try unless `max_retries`
- * says otherwise, and then what the playbook says, which for `retry` is the whole playbook again.
+ * says otherwise, and then what the playbook says, which for `retry` is the whole playbook again. Of a branch it is abort then: the
+ * playbook's strategy is for what the parallel step comes to.
  */
-function failureOf({ fields }: StepSource, { strategy }: Compiling): { maxRetries: number; onFailure: FailureRule } {
+function failureOf(
+  { fields, parallel }: StepSource,
+  { strategy }: Compiling,
+): { maxRetries: number; onFailure: FailureRule } {
   const written = fields["on_failure"];
   const maxRetries = numberOf(fields["max_retries"]) ?? (written === "retry" ? 1 : 0);
-  if (written === undefined || written === "retry") return { maxRetries, onFailure: strategy };
+  if (written === undefined || written === "retry") return { maxRetries, onFailure: parallel ? "abort" : strategy };
   if (written === "abort" || written === "continue") return { maxRetries, onFailure: written };
   return { maxRetries, onFailure: { step: String(written) } };
 }
 
-function target(source: StepSource, kind: RouteKind, compiling: Compiling): string | null {
-  const route = compiling.routes.find(({ from, kind: other }) => from === source.index && other === kind);
+function conditionOf(common: Common, source: StepSource, compiling: Compiling): PlanConditionStep {
+  const onTrue = target(source, "TRUE", compiling);
+  const onFalse = target(source, "FALSE", compiling);
+  // Where a failure goes under `continue`: the route knows. Nothing else asks for a condition's onSuccess.
+  const onSuccess = common.onFailure === "continue" ? target(source, "FAILURE", compiling) : onFalse;
+  return { ...common, type: "CONDITION", onSuccess, expression: String(source.fields["expression"]), onTrue, onFalse };
+}
+
+/** What is an approval's own. It is asked once, and a "no" goes to the step that is named for it or nowhere. */
+function askedOf(
+  source: StepSource,
+  compiling: Compiling,
+): Omit<PlanApprovalStep, "id" | "name" | "type" | "onSuccess"> {
+  const { fields, parallel } = source;
+  const after = (kind: RouteKind) => {
+    const step = parallel ? null : target(source, kind, compiling);
+    return step === null ? "abort" : { step };
+  };
+  const approvers = Array.isArray(fields["approvers"]) ? fields["approvers"].map(approverOf) : [];
+  return {
+    onFailure: after("FAILURE"),
+    onTimeout: after("TIMEOUT"),
+    maxRetries: 0,
+    retryDelayMs: 0,
+    approvers,
+    ...(typeof fields["message"] === "string" ? { message: fields["message"] } : {}),
+  };
+}
+
+function approverOf(approver: Json): Approver {
+  if (!isJsonObject(approver)) throw new Error("An approver is no object.");
+  const { role, user } = approver;
+  return typeof role === "string" ? { role } : { user: String(user) };
+}
+
+/** Id of the step that a way leads to; null ends the run. */
+function target(source: StepSource, kind: RouteKind, { sources, routes }: Compiling): string | null {
+  const route = routes.get(source.index)?.find((one) => one.kind === kind);
   if (!route) throw new Error(`Step ${source.id} leads nowhere by ${kind}.`);
-  return idAt(route.to, compiling);
+  const next = route.to === null ? undefined : sources[route.to];
+  return next ? idOf(next) : null;
 }
 
-function idAt(index: number | null, { sources }: Compiling): string | null {
-  const source = index === null ? undefined : sources[index];
-  return source ? idOf(source) : null;
-}
-
-function idOf({ id, index }: StepSource): string {
-  if (id === undefined) throw new Error(`Step ${index} has no id.`);
+function idOf({ id, path }: StepSource): string {
+  if (id === undefined) throw new Error(`${path} has no id.`);
   return id;
 }
 

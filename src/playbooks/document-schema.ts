@@ -1,7 +1,7 @@
 import { versionPattern } from "../actions/version.ts";
 import type { JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
-import { legacyLiveAction, steps } from "./step-schema.ts";
+import { stepSchemas } from "./step-schema.ts";
 
 export const triggerEvents = [
   "finding.new",
@@ -40,7 +40,7 @@ export const playbookDocumentSchema: JsonObject = {
       description: 'MAJOR.MINOR.PATCH as text, such as "1.2.0"',
     },
     description: { type: "string", maxLength: limits.textLengthMax, description: "What it is for." },
-    trigger: { $ref: "#/$defs/trigger" },
+    trigger: { $ref: "#/$defs/trigger", description: "What starts the playbook." },
     steps: {
       type: "array",
       minItems: 1,
@@ -117,27 +117,8 @@ export const playbookDocumentSchema: JsonObject = {
       },
       if: { required: ["event"], properties: { event: { const: "schedule" } } },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-      then: { required: ["cron"] },
+      then: { required: ["cron"], properties: { cron: true } },
     },
-    step: {
-      type: "object",
-      required: ["id", "name", "type"],
-      properties: { type: { enum: Object.keys(steps), description: "What kind of step it is." } },
-      allOf: Object.keys(steps).map((type) => ({
-        if: { required: ["type"], properties: { type: { const: type } } },
-        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-        then:
-          type === "action"
-            ? {
-                if: { required: ["action_type"] },
-                // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-                then: { $ref: "#/$defs/legacyLiveActionStep" },
-                else: { $ref: "#/$defs/actionStep" },
-              }
-            : { $ref: `#/$defs/${type}Step` },
-      })),
-    },
-    ...Object.fromEntries(Object.entries(steps).map(([type, schema]) => [`${type}Step`, schema])),
-    legacyLiveActionStep: legacyLiveAction,
+    ...stepSchemas,
   },
 };

@@ -1,5 +1,6 @@
 import type { JsonObject } from "../core/json.ts";
-import { type RouteKind, routesOf, stepSources, strategyOf } from "./routes.ts";
+import { type RouteKind, routesOf, strategyOf } from "./routes.ts";
+import { branchesOf, type StepSource, stepSources, withBranches } from "./step-source.ts";
 
 /** Every type of step, as the API names it. */
 export const stepTypes = ["ACTION", "LIVE_ACTION", "CONDITION", "PARALLEL", "DELAY", "APPROVAL"] as const;
@@ -15,12 +16,13 @@ export interface GraphEdge {
   readonly from: string;
   /** Null where the edge ends the run. */
   readonly to: string | null;
-  readonly on: RouteKind;
+  /** BRANCH leads from a parallel step to a branch, JOIN back. */
+  readonly on: RouteKind | "BRANCH" | "JOIN";
   /** By a default, not by what the author wrote. */
   readonly isImplicit: boolean;
 }
 
-/** The picture of a plan: every step, and every way out of each, those that end the run included. */
+/** The picture of a plan: every step, branches behind their parallel step, and every way out of each, those that end the run included. */
 export interface PlaybookGraph {
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly GraphEdge[];
@@ -29,21 +31,41 @@ export interface PlaybookGraph {
 /** The graph of a document that `checkDocument` found nothing wrong with. */
 export function graphOf(document: JsonObject): PlaybookGraph {
   const steps = stepSources(document);
-  const ids = steps.map(({ id, index }) => id ?? `#${index + 1}`);
-  const nodes = steps.map(({ index, fields }) => ({
-    stepId: ids[index] as string,
-    name: String(fields["name"]),
-    type: typeOf(fields["type"]),
+  const nodes = withBranches(steps).map((step) => ({
+    stepId: idOf(step),
+    name: String(step.fields["name"] ?? idOf(step)),
+    type: typeOf(step),
   }));
-  const edges = routesOf(steps, strategyOf(document)).map(({ from, to, kind, written }) => ({
-    from: ids[from] as string,
-    to: to === null ? null : (ids[to] as string),
-    on: kind,
-    isImplicit: written === "left_out",
-  }));
+  const routes = Map.groupBy(routesOf(steps, strategyOf(document)), ({ from }) => from);
+  const edges = steps.flatMap((step) => [
+    ...branchEdges(step),
+    ...(routes.get(step.index) ?? []).map(({ to, kind, written }) => ({
+      from: idOf(step),
+      to: idAt(steps, to),
+      on: kind,
+      isImplicit: written === "left_out",
+    })),
+  ]);
   return { nodes, edges };
 }
 
-function typeOf(type: unknown): StepType {
-  return stepTypes.find((known) => known === String(type).toUpperCase()) ?? "ACTION";
+function branchEdges(parallel: StepSource): GraphEdge[] {
+  const id = idOf(parallel);
+  return branchesOf(parallel).flatMap((branch) => [
+    { from: id, to: idOf(branch), on: "BRANCH", isImplicit: false },
+    { from: idOf(branch), to: id, on: "JOIN", isImplicit: false },
+  ]);
+}
+
+function idAt(steps: readonly StepSource[], index: number | null): string | null {
+  const step = index === null ? undefined : steps[index];
+  return step ? idOf(step) : null;
+}
+
+function idOf({ id, path }: StepSource): string {
+  return id ?? path;
+}
+
+function typeOf({ type }: StepSource): StepType {
+  return stepTypes.find((known) => known === type.toUpperCase()) ?? "ACTION";
 }

@@ -1,13 +1,5 @@
-import { isJsonObject, type JsonObject } from "../core/json.ts";
-
-/** A step as the document has it, in the order of the list; also of a document that is not valid yet. */
-export interface StepSource {
-  /** Undefined where the document gives none, or none that is a text. */
-  readonly id: string | undefined;
-  readonly index: number;
-  readonly path: string;
-  readonly fields: JsonObject;
-}
+import type { JsonObject } from "../core/json.ts";
+import type { StepSource } from "./step-source.ts";
 
 export type RouteKind = "SUCCESS" | "FAILURE" | "TIMEOUT" | "TRUE" | "FALSE";
 export type RouteField = "on_success" | "on_failure" | "on_timeout" | "on_true" | "on_false";
@@ -37,33 +29,26 @@ const goingOn: Readonly<Record<string, readonly (readonly [RouteKind, RouteField
 };
 const onwards = [["SUCCESS", "on_success"]] as const;
 
-/** The steps of a document, each with its place. Items that are no objects are kept, so that indexes stay. */
-export function stepSources(document: JsonObject): StepSource[] {
-  const steps = document["steps"];
-  if (!Array.isArray(steps)) return [];
-  return steps.map((step, index) => {
-    const fields = isJsonObject(step) ? step : {};
-    const { id } = fields;
-    return { id: typeof id === "string" ? id : undefined, index, path: `$.steps[${index}]`, fields };
-  });
-}
-
 /** The playbook's own `on_failure`; abort when left out. */
 export function strategyOf(document: JsonObject): Strategy {
   return strategies.find((strategy) => strategy === document["on_failure"]) ?? "abort";
 }
 
-/** Every way between the steps, with every default applied. A reference to no step is left out: it is reported elsewhere. */
+/**
+ * Every way between the steps, with every default applied. A reference to no step is left out: it is reported elsewhere. Branches have no
+ * ways of their own: they begin and end within their parallel step.
+ */
 export function routesOf(steps: readonly StepSource[], strategy: Strategy): Route[] {
   const indexes = indexById(steps);
   const fallbacks = fallbackTargets(steps, indexes);
   return steps.flatMap((step) => {
-    const named = (goingOn[String(step.fields["type"])] ?? onwards).flatMap(([kind, field]) =>
+    const named = (goingOn[step.type] ?? onwards).flatMap(([kind, field]) =>
       forwardRoute({ step, steps, indexes, fallbacks }, kind, field),
     );
-    const failure = failureRoute({ step, steps, indexes, fallbacks }, strategy, named);
-    const timeout = step.fields["type"] === "approval" ? timeoutRoute(step, indexes) : [];
-    return [...named, ...failure, ...timeout];
+    if (step.type === "approval") {
+      return [...named, ...noRoute(step, indexes, "FAILURE"), ...noRoute(step, indexes, "TIMEOUT")];
+    }
+    return [...named, ...failureRoute({ step, steps, indexes, fallbacks }, strategy, named)];
   });
 }
 
@@ -132,11 +117,13 @@ function failureRoute(around: Surroundings, strategy: Strategy, named: readonly 
   return to === undefined ? [] : [{ ...route, to }];
 }
 
-function timeoutRoute(step: StepSource, indexes: ReadonlyMap<string, number>): Route[] {
-  const value = step.fields["on_timeout"];
+/** Where a "no" of people leads: to the step that is named for it, or to the end, whatever else is written and whatever the strategy is. */
+function noRoute(step: StepSource, indexes: ReadonlyMap<string, number>, kind: "FAILURE" | "TIMEOUT"): Route[] {
+  const field = kind === "FAILURE" ? "on_failure" : "on_timeout";
+  const value = step.fields[field];
   const written = value === undefined ? "left_out" : "named";
-  const route = { from: step.index, kind: "TIMEOUT", field: "on_timeout", written, skipped: [] } as const;
-  if (value === undefined || value === "abort") return [{ ...route, to: null }];
+  const route = { from: step.index, kind, field, written, skipped: [] } as const;
+  if (value === undefined || strategies.some((strategy) => strategy === value)) return [{ ...route, to: null }];
   const to = typeof value === "string" ? indexes.get(value) : undefined;
   return to === undefined ? [] : [{ ...route, to }];
 }

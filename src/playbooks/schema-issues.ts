@@ -12,6 +12,7 @@ import {
   unknownFieldMessage,
 } from "../core/schema-errors.ts";
 import { playbookDocumentSchema } from "./document-schema.ts";
+import { misplacedField, misplacedWord } from "./misplaced-field.ts";
 import type { Part, SourceMap } from "./source-map.ts";
 
 const check = createSchemaCheck(playbookDocumentSchema);
@@ -49,20 +50,23 @@ function findingOf(error: SchemaError, map: SourceMap): Finding | undefined {
     }
     case "additionalProperties": {
       const field = String(params["additionalProperty"]);
-      return {
-        code: "unknown_field",
-        message: unknownFieldMessage(error),
-        path: childPath(path, field),
-        part: "key",
-      };
+      const misplaced = misplacedField(path, field, value);
+      const { code, message } = misplaced ?? { code: "unknown_field", message: unknownFieldMessage(error) };
+      return { code, message, path: childPath(path, field), part: "key" };
     }
     case "type":
       return { code: "wrong_type", message: typeMessage(String(params["type"]), value, map.plain(path)) };
-    case "enum":
-      return {
-        code: "not_allowed",
-        message: enumMessage(params["allowedValues"] as readonly string[], value, map.plain(path)),
-      };
+    case "enum": {
+      const allowed = params["allowedValues"] as readonly string[];
+      const message = enumMessage(allowed, value, map.plain(path));
+      return misplacedWord(path, value, allowed) ?? { code: "not_allowed", message };
+    }
+    case "minProperties":
+    case "maxProperties": {
+      const { description } = error.schema;
+      const expected = typeof description === "string" ? ` Expected: ${description}` : "";
+      return { code: "out_of_bounds", message: `${boundMessage(error)}${expected}` };
+    }
     case "not":
       return { code: "reserved_word", message: `${shown(String(value))} is a word of its own and can't be an id.` };
     case "pattern":

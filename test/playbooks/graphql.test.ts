@@ -93,7 +93,9 @@ describe("the API of playbooks", () => {
   test("answers failures as types, and a validation as its report", async () => {
     const bad = (await send("RegisterPlaybook", { input: { source: vendorExample } })).registerPlaybook;
     expect(bad).toMatchObject({ __typename: "ValidationFailure", code: "invalid_input" });
-    expect(bad.issues).toContainEqual(expect.objectContaining({ path: "$.steps[1].type", code: "not_yet", line: 18 }));
+    expect(bad.issues).toContainEqual(
+      expect.objectContaining({ path: "$.steps[1].branches[0].action_ref", code: "unknown_action", line: 21 }),
+    );
     const source = keyed("pb-twice");
     await send("RegisterPlaybook", { input: { source } });
     const conflict = (await send("RegisterPlaybook", { input: { source: `${source}#` } })).registerPlaybook;

@@ -4,8 +4,8 @@ import { compilePlan } from "../../src/playbooks/compile-plan.ts";
 import type { Pin } from "../../src/playbooks/entities.ts";
 import { graphOf } from "../../src/playbooks/graph.ts";
 import type { Plan } from "../../src/playbooks/plan.ts";
-import { stepSources } from "../../src/playbooks/routes.ts";
 import { readSource } from "../../src/playbooks/source.ts";
+import { stepSources, withBranches } from "../../src/playbooks/step-source.ts";
 
 /** A playbook around some steps, which are written without indentation. */
 export function playbook(steps: string, head = ""): string {
@@ -27,8 +27,8 @@ export function plan(text: string): Plan {
   const source = readSource(text);
   const { issues } = checkDocument(source);
   if (!source.document || issues.length > 0) throw new Error(`Not valid: ${JSON.stringify(issues)}`);
-  const pins: Pin[] = stepSources(source.document)
-    .filter(({ fields }) => fields["type"] === "action")
+  const pins: Pin[] = withBranches(stepSources(source.document))
+    .filter(({ type }) => type === "action")
     .map(({ id, fields }) => ({ stepId: id ?? "", actionRef: String(fields["action_ref"]), actionId: "a" }));
   return compilePlan(source.document, pins);
 }
@@ -106,13 +106,8 @@ steps:
     type: action
     action_ref: act-email-notify
     parameters:
-      to: soc@example.com
+      to: secops@example.com
       subject: "Finding: {{ finding.title }}"
 on_failure: abort
 timeout_minutes: 120
 `;
-
-/** The same with its action and condition steps only: the parallel step is its first branch, the approval is left out. */
-export const reducedVendorExample = vendorExample
-  .replace(/ {2}- id: parallel-response[\s\S]*?(?= {2}- id: remediate)/, "")
-  .replace("on_true: parallel-response", "on_true: remediate");

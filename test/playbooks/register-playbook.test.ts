@@ -9,7 +9,7 @@ import { setPlaybookEnabled } from "../../src/playbooks/set-playbook-enabled.ts"
 import { validatePlaybook } from "../../src/playbooks/validate-playbook.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeAction, makeTenant } from "./playbook-fixtures.ts";
-import { action, codes, playbook, reducedVendorExample } from "./playbook-text.ts";
+import { action, codes, playbook, vendorExample } from "./playbook-text.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -57,6 +57,27 @@ describe("registering a playbook", () => {
     expect(stored.pins).toEqual([
       { stepId: "a", actionRef: "block-ip@1.2", actionId: blockIp.id },
       { stepId: "b", actionRef: "block-ip@1.0.0", actionId: blockIp.id },
+    ]);
+  });
+
+  test("pins the actions of branches, and checks their parameters at their own places", async () => {
+    const { register, action: blockIp } = await tenantWithAction();
+    const parallel = `- id: p
+  name: p
+  type: parallel
+  branches:
+    - {id: b, action_ref: block-ip}
+    - {id: c, type: delay, duration: 5m}`;
+    const { version: made } = await register(playbook(`${parallel}\n${action("a")}`));
+    expect(made.pins).toEqual([
+      { stepId: "b", actionRef: "block-ip@1.2", actionId: blockIp.id },
+      { stepId: "a", actionRef: "block-ip@1.2", actionId: blockIp.id },
+    ]);
+    const wrong = parallel.replace("block-ip}", "block-ip, parameters: {x: 1}}\n    - {id: d, action_ref: blok-ip}");
+    const failure = await failureOf(register(version("1.1.0", playbook(wrong))));
+    expect(codes((failure as ValidationFailure).issues)).toEqual([
+      "unknown_parameter $.steps[0].branches[0].parameters.x",
+      "unknown_action $.steps[0].branches[1].action_ref",
     ]);
   });
 
@@ -135,12 +156,14 @@ describe("validating a playbook", () => {
     });
     expect(good).toMatchObject({ valid: true, errors: [], graph: { nodes: [{ stepId: "a" }, { stepId: "f" }] } });
     expect(codes(good.warnings)).toEqual(["fallback_skipped $.steps[0]"]);
-    const bad = await validatePlaybook(operation(), { source: reducedVendorExample });
+    const bad = await validatePlaybook(operation(), { source: vendorExample });
     expect(bad.valid).toBe(false);
     expect(bad.errors.map(({ path }) => path)).toEqual([
-      "$.steps[1].action_ref",
-      "$.steps[2].action_ref",
+      "$.steps[1].branches[0].action_ref",
+      "$.steps[1].branches[1].action_ref",
       "$.steps[3].action_ref",
+      "$.steps[4].action_ref",
+      "$.steps[5].action_ref",
     ]);
     expect(await database.orm.em.fork().count(Playbook, { tenantId })).toBe(0);
   });
