@@ -149,11 +149,22 @@ function refuseUnknownFields(
  * can't be compared is unknown, and unknown at the end is false.
  * @returns The answer, and warnings that hold no values.
  */
-export function evaluateConditions(group: unknown, scope: Scope): { value: boolean; warnings: string[] } {
+export function evaluateConditions(group: unknown, scope: Scope): ConditionsAnswer {
   const evaluation: Evaluation = { scope, warnings: new Warnings(), rulesLeft: limits.conditionRulesMax };
   const truth = groupTruth(group, 0, evaluation);
   if (truth === undefined) evaluation.warnings.add("The conditions' outcome is unknown, which counts as false.");
-  return { value: truth === true, warnings: evaluation.warnings.list() };
+  return {
+    value: truth === true,
+    ...(truth === undefined ? { isUnknown: true } : {}),
+    warnings: evaluation.warnings.list(),
+  };
+}
+
+interface ConditionsAnswer {
+  readonly value: boolean;
+  /** It is false because it could not be found out. */
+  readonly isUnknown?: true;
+  readonly warnings: string[];
 }
 
 interface Evaluation {

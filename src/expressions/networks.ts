@@ -8,6 +8,8 @@ export interface Network {
   readonly family: "ipv4" | "ipv6";
   readonly prefix: number;
   readonly isAddress: boolean;
+  /** Of IPv4: the base as a number. */
+  readonly bits: number | undefined;
   readonly has: (base: string, family: "ipv4" | "ipv6") => boolean;
 }
 
@@ -34,7 +36,8 @@ export function liesWithin(inner: Network, outer: Network): boolean {
 function holds(wide: Network, small: Network): boolean {
   // Prefixes of different families can't be compared; of a mapped address, only membership can be told.
   if (wide.family === small.family ? small.prefix < wide.prefix : !small.isAddress) return false;
-  return wide.has(small.base, small.family);
+  if (wide.bits === undefined || small.bits === undefined) return wide.has(small.base, small.family);
+  return wide.prefix === 0 || (wide.bits ^ small.bits) >>> (32 - wide.prefix) === 0;
 }
 
 function parseNetwork(text: string): Network | undefined {
@@ -42,12 +45,13 @@ function parseNetwork(text: string): Network | undefined {
   const version = isIP(base);
   // A zone (%eth0) is a matter of one host, and no network can hold it.
   if (version === 0 || base.includes("%") || rest.length > 0) return undefined;
-  const bits = version === 4 ? 32 : 128;
+  const length = version === 4 ? 32 : 128;
   if (suffix !== undefined && !/^\d{1,3}$/.test(suffix)) return undefined;
-  const prefix = suffix === undefined ? bits : Number(suffix);
-  if (prefix > bits) return undefined;
+  const prefix = suffix === undefined ? length : Number(suffix);
+  if (prefix > length) return undefined;
   const family = version === 4 ? "ipv4" : "ipv6";
-  return { base, family, prefix, isAddress: suffix === undefined, has: membership(base, prefix, family) };
+  const bits = version === 4 ? base.split(".").reduce((sum, part) => sum * 256 + Number(part), 0) : undefined;
+  return { base, family, prefix, isAddress: suffix === undefined, bits, has: membership(base, prefix, family) };
 }
 
 /** Made when it is first asked: most addresses are only ever looked for in something wider. */

@@ -47,6 +47,9 @@ function parseAnew(text: string): Template {
   return parts.length === 1 && typeof only === "object" ? { parts, lone: only } : { parts };
 }
 
+/** The text that stands in the place of a path, instead of what the scope holds; undefined where the scope decides. */
+export type StandIn = (path: Path) => string | undefined;
+
 /** True for a text that has to be parsed before it is used. */
 export function isTemplate(text: string): boolean {
   return text.includes("{{");
@@ -55,17 +58,19 @@ export function isTemplate(text: string): boolean {
 /**
  * Puts what the scope holds in the place of every template of a JSON value; keys are left as they are. What is put in is
  * data and not looked at again. A value without templates is returned itself.
+ * @param standIn Asked before the scope.
  * @returns The value, and a warning for each path that found nothing (null where it stands alone, else an empty text).
  * @throws ExpressionSyntaxError for a text that `templateIssues` would have refused.
  * @throws ValidationFailure (`rendered_too_large`, `rendered_too_deep`) where the bounds of limits.ts are crossed.
  */
-export function renderTemplate(value: Json, scope: Scope): { value: Json; warnings: string[] } {
-  const rendering: Rendering = { scope, warnings: new Warnings(), bytesLeft: limits.renderedValueBytesMax };
+export function renderTemplate(value: Json, scope: Scope, standIn?: StandIn): { value: Json; warnings: string[] } {
+  const rendering = { scope, standIn, warnings: new Warnings(), bytesLeft: limits.renderedValueBytesMax };
   return { value: renderValue(value, 0, rendering), warnings: rendering.warnings.list() };
 }
 
 interface Rendering {
   readonly scope: Scope;
+  readonly standIn: StandIn | undefined;
   readonly warnings: Warnings;
   bytesLeft: number;
 }
@@ -112,7 +117,7 @@ function renderObject(object: JsonObject, depth: number, rendering: Rendering): 
 function renderText(text: string, rendering: Rendering): Json {
   const { parts, lone } = parseTemplate(text);
   if (lone) {
-    const found = lookUp(rendering.scope, lone);
+    const found = rendering.standIn?.(lone) ?? lookUp(rendering.scope, lone);
     if (found === undefined) rendering.warnings.add(`${formatPath(lone)} finds nothing: null is used.`);
     const value = (found ?? null) as Json;
     spend(sizeOf(value), rendering);
@@ -128,7 +133,7 @@ function renderText(text: string, rendering: Rendering): Json {
 }
 
 function textOf(path: Path, rendering: Rendering): string {
-  const found = lookUp(rendering.scope, path);
+  const found = rendering.standIn?.(path) ?? lookUp(rendering.scope, path);
   if (found === undefined) rendering.warnings.add(`${formatPath(path)} finds nothing: an empty text is used.`);
   if (found === undefined || found === null) return "";
   if (typeof found !== "object") return String(found);
