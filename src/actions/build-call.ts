@@ -3,7 +3,8 @@ import type { Json } from "../core/json.ts";
 import { childPath } from "../core/json-path.ts";
 import type { LocalCall, RemoteCall } from "../executors/executor.ts";
 import type { Scope } from "../expressions/scope.ts";
-import { renderSafely } from "./collect-arguments.ts";
+import { type StandIn, templatePaths } from "../expressions/template.ts";
+import { type Reading, renderSafely } from "./collect-arguments.ts";
 import type { ActionDefinition } from "./definition.ts";
 import { invocationPlan, type Sending } from "./invocation-plan.ts";
 import { renderTarget } from "./remote-target.ts";
@@ -16,6 +17,8 @@ export interface CallInputs {
   /** Every argument, secrets included. */
   readonly values: ReadonlyMap<string, Json>;
   readonly scope: Scope;
+  /** What stands in for values that can't be known or may not be seen. */
+  readonly standIn?: StandIn | undefined;
 }
 
 interface Building {
@@ -56,17 +59,18 @@ function neverSent(): never {
 }
 
 function remoteCall(
-  { definition, values, scope }: CallInputs,
+  { definition, values, scope, standIn }: CallInputs,
   sending: Sending,
 ): Building & { readonly call?: RemoteCall } {
   const building: Building = { issues: [], warnings: [] };
   const full: Scope = { ...scope, parameters: Object.fromEntries(values) };
-  const target = renderTarget(definition.executor.target, full);
+  const reading = { scope: full, standIn };
+  const target = renderTarget(definition.executor.target, full, standIn);
   if ("issue" in target) building.issues.push(target.issue);
-  const headers = renderHeaders(definition.executor.headers ?? {}, full, building);
+  const headers = renderHeaders(definition.executor.headers ?? {}, reading, building);
   const sent = sending.names
     ? ownArguments(sending.names, values)
-    : mappedArguments(definition, { values, full }, building);
+    : mappedArguments(definition, { values, reading }, building);
   if ("issue" in target || building.issues.length > 0) return building;
   const carried = sending.place === "query" ? { query: sent } : { body: sent };
   return { ...building, call: { type: "remote", method: sending.method, url: target.url, headers, ...carried } };
@@ -74,25 +78,29 @@ function remoteCall(
 
 function renderHeaders(
   headers: Readonly<Record<string, string>>,
-  scope: Scope,
+  reading: Reading,
   { issues, warnings }: Building,
 ): Record<string, string> {
   const rendered: [string, string][] = [];
   for (const [name, template] of Object.entries(headers)) {
     const path = childPath("$.executor.headers", name);
-    const { value, issue } = renderSafely(template, scope, warnings);
+    const { value, issue } = renderSafely(template, reading, warnings);
     if (issue) issues.push({ path, ...issue });
     // A header whose one value is absent is left out.
     if (issue || value === null || value === undefined) continue;
     const text = typeof value === "object" ? JSON.stringify(value) : String(value);
     // RFC 9110, section 5.5; a line break would begin another header.
-    if (/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) rendered.push([name, text]);
+    if (hasStandIn(template, reading) || /^[\t\x20-\x7e\x80-\xff]*$/.test(text)) rendered.push([name, text]);
     else {
       const message = `The value of the header ${name} has a line break or another character that a header can't hold.`;
       issues.push({ path, code: "invalid_header", message });
     }
   }
   return Object.fromEntries(rendered);
+}
+
+function hasStandIn(template: string, { standIn }: Reading): boolean {
+  return standIn !== undefined && templatePaths(template).some((path) => standIn(path) !== undefined);
 }
 
 function ownArguments(names: readonly string[], values: ReadonlyMap<string, Json>): Record<string, Json> {
@@ -102,7 +110,7 @@ function ownArguments(names: readonly string[], values: ReadonlyMap<string, Json
 /** Exactly the mapping: parameters by their own names as they are, other names as their templates say; what yields null is left out. */
 function mappedArguments(
   definition: ActionDefinition,
-  { values, full }: { readonly values: ReadonlyMap<string, Json>; readonly full: Scope },
+  { values, reading }: { readonly values: ReadonlyMap<string, Json>; readonly reading: Reading },
   { issues, warnings }: Building,
 ): Record<string, Json> {
   const { byName } = invocationPlan(definition);
@@ -111,7 +119,7 @@ function mappedArguments(
     const isOwn = byName.has(key);
     const { value, issue } = isOwn
       ? { value: values.get(key), issue: undefined }
-      : renderSafely(template, full, warnings);
+      : renderSafely(template, reading, warnings);
     if (issue) issues.push({ path: childPath("$.input_mapping", key), ...issue });
     else if (value !== undefined && value !== null) sent.push([key, value]);
   }

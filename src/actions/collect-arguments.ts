@@ -3,8 +3,9 @@ import type { Json, JsonObject } from "../core/json.ts";
 import { childPath, shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import type { Scope } from "../expressions/scope.ts";
-import { isTemplate, renderTemplate } from "../expressions/template.ts";
+import { isTemplate, renderTemplate, type StandIn, templatePaths } from "../expressions/template.ts";
 import { argumentViolations } from "./check-argument.ts";
+import { nameIn } from "./check-templates.ts";
 import { type ActionDefinition, type ParameterDefinition, secretReference } from "./definition.ts";
 import { type InvocationPlan, invocationPlan } from "./invocation-plan.ts";
 
@@ -17,6 +18,15 @@ export interface Invocation {
   readonly givenSecrets: Readonly<Record<string, string>>;
   /** What the credential store has of `neededSecrets`, by its own names. */
   readonly storedSecrets: ReadonlyMap<string, string>;
+  readonly unknowns?: Unknowns;
+}
+
+/** What of an invocation can't be known, in a dry run: it stands there as it is written, and breaks no rule. */
+export interface Unknowns {
+  /** The texts of the paths that can't be known. */
+  readonly standIn: StandIn;
+  /** Which of `parameters` have such a text in them. */
+  readonly names: ReadonlySet<string>;
 }
 
 /** The arguments of an invocation, and all that is wrong with them. */
@@ -27,6 +37,8 @@ export interface Collected {
   readonly callerIssues: readonly Issue[];
   /** Problems of what is missing or came from elsewhere. */
   readonly otherIssues: readonly Issue[];
+  /** Arguments that can't be known: what stands in `values` is how they are written. */
+  readonly unknownNames: ReadonlySet<string>;
   readonly warnings: readonly string[];
 }
 
@@ -58,21 +70,23 @@ export function neededSecrets(definition: ActionDefinition, parameters: JsonObje
 export function collectArguments(invocation: Invocation): Collected {
   const plan = invocationPlan(invocation.definition);
   const values = new Map<string, Json>();
+  const unknownNames = new Set<string>();
   const [callerIssues, otherIssues, warnings]: [Issue[], Issue[], string[]] = [unknownIssues(plan, invocation), [], []];
   // Only mappings read the other parameters.
   const isMapped = invocation.definition.input_mapping !== undefined;
   const scope = isMapped ? { ...invocation.scope, parameters: plainGiven(plan, invocation) } : invocation.scope;
   for (const parameter of invocation.definition.parameters) {
-    const { value, isCallers, issue } = findValue(parameter, { invocation, scope, warnings });
+    const { value, isCallers, isUnknown, issue } = findValue(parameter, { invocation, scope, warnings });
     const path = childPath("$.parameters", parameter.name);
     const issues = isCallers ? callerIssues : otherIssues;
     if (issue) issues.push({ path, ...issue });
     else if (value !== undefined) {
       values.set(parameter.name, value);
-      for (const violation of argumentViolations(parameter, value)) issues.push({ path, ...violation });
+      if (isUnknown) unknownNames.add(parameter.name);
+      else for (const violation of argumentViolations(parameter, value)) issues.push({ path, ...violation });
     } else if (parameter.required) otherIssues.push({ path, ...missing(parameter) });
   }
-  return { values, callerIssues, otherIssues, warnings };
+  return { values, callerIssues, otherIssues, unknownNames, warnings };
 }
 
 function missing({ name, type }: ParameterDefinition): { code: string; message: string } {
@@ -114,15 +128,17 @@ interface Search {
 interface Found {
   readonly value?: Json;
   readonly isCallers?: boolean;
+  readonly isUnknown?: boolean;
   readonly issue?: { readonly code: string; readonly message: string };
 }
 
 function findValue(parameter: ParameterDefinition, search: Search): Found {
   const { name } = parameter;
-  const { parameters, givenSecrets, definition } = search.invocation;
+  const { parameters, givenSecrets, definition, unknowns } = search.invocation;
   const isSecret = parameter.type === "secret";
   if (isSecret && Object.hasOwn(givenSecrets, name)) return { value: givenSecrets[name]!, isCallers: true };
   const given = ownValue(parameters, name);
+  if (given !== undefined && unknowns?.names.has(name)) return { value: given, isUnknown: true };
   if (given !== undefined) return { ...(isSecret ? secretValue(given, search) : { value: given }), isCallers: true };
   const mapping = ownValue(definition.input_mapping, name);
   if (mapping !== undefined) {
@@ -146,20 +162,32 @@ function secretValue(value: Json, { invocation }: Search): Found {
 }
 
 /** A mapping that yields null is absent. */
-function render(mapping: Json, { scope, warnings }: Search): Found {
-  const { value, issue } = renderSafely(mapping, scope, warnings);
+function render(mapping: Json, { scope, warnings, invocation: { unknowns } }: Search): Found {
+  const { value, issue } = renderSafely(mapping, { scope, standIn: unknowns?.standIn }, warnings);
   if (issue) return { issue };
-  return value === null || value === undefined ? {} : { value };
+  if (value === null || value === undefined) return {};
+  return unknowns && readsUnknown(mapping, unknowns) ? { value, isUnknown: true } : { value };
+}
+
+/** Whether a value's templates read something that can't be known. */
+export function readsUnknown(value: Json, { standIn, names }: Unknowns): boolean {
+  return templatePaths(value).some((path) => standIn(path) !== undefined || names.has(nameIn(path) ?? ""));
+}
+
+/** What templates are rendered with. */
+export interface Reading {
+  readonly scope: Scope;
+  readonly standIn: StandIn | undefined;
 }
 
 /** Renders a checked template; what it can't hold (too large, too deep) is an issue and no exception. */
 export function renderSafely(
   template: Json,
-  scope: Scope,
+  { scope, standIn }: Reading,
   warnings: string[],
 ): { readonly value?: Json; readonly issue?: { readonly code: string; readonly message: string } } {
   try {
-    const rendered = renderTemplate(template, scope);
+    const rendered = renderTemplate(template, scope, standIn);
     warnings.push(...rendered.warnings);
     return { value: rendered.value };
   } catch (error) {

@@ -4,13 +4,14 @@ import { limits } from "../core/limits.ts";
 import { evaluateConditions } from "../expressions/conditions.ts";
 import { createMask } from "../secrets/mask.ts";
 import { buildCall, type PreparedCall } from "./build-call.ts";
-import { collectArguments, type Invocation } from "./collect-arguments.ts";
+import { type Collected, collectArguments, type Invocation, readsUnknown } from "./collect-arguments.ts";
+import type { ActionDefinition } from "./definition.ts";
 import { invocationPlan } from "./invocation-plan.ts";
 
 export type { Invocation } from "./collect-arguments.ts";
 export { neededSecrets } from "./collect-arguments.ts";
 
-interface Shown {
+export interface Shown {
   /** The arguments as the journal and the API show them: every secret is `***`, and its value nowhere else. */
   readonly input: JsonObject;
   readonly warnings: readonly string[];
@@ -37,36 +38,66 @@ export type Prepared =
  * for an action that applies, what is missing or came from a mapping. A refusal names every violation.
  */
 export function prepareInvocation(invocation: Invocation): Prepared {
-  const { definition } = invocation;
-  const { values, callerIssues, otherIssues, warnings: collecting } = collectArguments(invocation);
-  const secrets = secretValues(invocation, values);
-  const input = shownInput(invocation, values, secrets);
-  const issues = [...callerIssues, ...otherIssues];
-  if (callerIssues.length > 0) return { kind: "refused", issues, input, warnings: collecting };
-  const conditions = checkConditions(invocation, values);
-  const warnings = [...collecting, ...conditions.warnings];
-  if (!conditions.value) return { kind: "skipped", input, warnings };
-  if (issues.length > 0) return { kind: "refused", issues, input, warnings };
-  const built = buildCall({ definition, values, scope: invocation.scope });
+  const checked = checkInvocation(invocation);
+  if (checked.kind !== "applies") return checked;
+  const { definition, scope } = invocation;
+  const { values, input, secrets, warnings } = checked;
+  const built = buildCall({ definition, values, scope });
   const all = [...new Set([...warnings, ...built.warnings])];
   if (!built.call) return { kind: "refused", issues: built.issues, input, warnings: all };
-  const timeoutMs = (definition.timeout_seconds ?? limits.timeoutSecondsDefault) * 1_000;
-  return { kind: "ready", call: built.call, timeoutMs, input, secrets, warnings: all };
+  return { kind: "ready", call: built.call, timeoutMs: timeoutOf(definition), input, secrets, warnings: all };
 }
 
-/** Conditions see the arguments, but no secrets. */
-function checkConditions({ definition, scope }: Invocation, values: ReadonlyMap<string, Json>) {
+function timeoutOf(definition: ActionDefinition): number {
+  return (definition.timeout_seconds ?? limits.timeoutSecondsDefault) * 1_000;
+}
+
+/** An invocation with the arguments that a call can be made of. */
+export type Applying = Shown &
+  Pick<Collected, "values" | "unknownNames"> & {
+    readonly kind: "applies";
+    /** Plain values of the secrets in it. */
+    readonly secrets: readonly string[];
+  };
+
+/** Works out all of an invocation but its call. */
+export function checkInvocation(invocation: Invocation): Applying | Extract<Prepared, { kind: "skipped" | "refused" }> {
+  const collected = collectArguments(invocation);
+  const { values, unknownNames, callerIssues, otherIssues } = collected;
+  const secrets = secretValues(invocation, collected);
+  const input = shownInput(invocation, values, secrets);
+  const issues = [...callerIssues, ...otherIssues];
+  if (callerIssues.length > 0) return { kind: "refused", issues, input, warnings: collected.warnings };
+  const conditions = checkConditions(invocation, collected);
+  const warnings = [...collected.warnings, ...conditions.warnings];
+  if (!conditions.value) return { kind: "skipped", input, warnings };
+  if (issues.length > 0) return { kind: "refused", issues, input, warnings };
+  return { kind: "applies", values, unknownNames, input, secrets, warnings };
+}
+
+/** Conditions see the arguments, but no secrets. Where it can't be known whether they hold, it is as if they did. */
+function checkConditions(
+  { definition, scope, unknowns }: Invocation,
+  { values, unknownNames }: Collected,
+): { readonly value: boolean; readonly warnings: readonly string[] } {
   if (definition.conditions === undefined) return { value: true, warnings: [] };
   const { secretNames } = invocationPlan(definition);
-  const plain = [...values].filter(([name]) => !secretNames.has(name));
-  return evaluateConditions(definition.conditions, { ...scope, parameters: Object.fromEntries(plain) });
+  const plain = [...values].filter(([name]) => !secretNames.has(name) && !unknownNames.has(name));
+  const answer = evaluateConditions(definition.conditions, { ...scope, parameters: Object.fromEntries(plain) });
+  const isOpen =
+    answer.isUnknown && unknowns && readsUnknown(definition.conditions, { ...unknowns, names: unknownNames });
+  if (!isOpen) return answer;
+  return { value: true, warnings: ["Whether its conditions hold can't be known: it is as if they did."] };
 }
 
 /** The given ones too that no parameter took: they must not be seen either. */
-function secretValues({ definition, givenSecrets }: Invocation, values: ReadonlyMap<string, Json>): string[] {
+function secretValues({ definition, givenSecrets }: Invocation, { values, unknownNames }: Collected): string[] {
   const { secretNames } = invocationPlan(definition);
   if (secretNames.size === 0 && Object.keys(givenSecrets).length === 0) return [];
-  const used = [...secretNames].map((name) => values.get(name)).filter((value) => typeof value === "string");
+  const used = [...secretNames]
+    .filter((name) => !unknownNames.has(name))
+    .map((name) => values.get(name))
+    .filter((value) => typeof value === "string");
   return [...new Set([...used, ...Object.values(givenSecrets)])].filter((value) => value !== "");
 }
 

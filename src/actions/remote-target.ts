@@ -1,7 +1,7 @@
 import type { Issue } from "../core/failures.ts";
 import { formatPath, type Path } from "../expressions/paths.ts";
 import { lookUp, type Scope } from "../expressions/scope.ts";
-import { parseTemplate } from "../expressions/template.ts";
+import { parseTemplate, type StandIn } from "../expressions/template.ts";
 
 /**
  * A remote action's target with templates in it. Where a value comes to stand decides what it may do:
@@ -44,14 +44,25 @@ export function targetOutline(target: string): string | undefined {
     .join("");
 }
 
-/** @returns The URL, or what is wrong; no message quotes a value. */
-export function renderTarget(target: string, scope: Scope): { readonly url: string } | { readonly issue: Issue } {
+/** @returns The URL, or what is wrong; no message quotes a value. A text that stands in for a value is no part of what is checked. */
+export function renderTarget(
+  target: string,
+  scope: Scope,
+  standIn?: StandIn,
+): { readonly url: string } | { readonly issue: Issue } {
   const { parts, lone } = parseTemplate(target);
+  const whole = lone && standIn?.(lone);
+  if (whole !== undefined) return { url: whole };
   if (lone) return wholeTarget(lone, scope);
   let url = "";
   for (const part of parts) {
     if (typeof part === "string") {
       url += part;
+      continue;
+    }
+    const standing = standIn?.(part);
+    if (standing !== undefined) {
+      url += standing;
       continue;
     }
     const value = textAt(part, scope);

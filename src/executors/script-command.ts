@@ -14,6 +14,9 @@ export interface ScriptCommand {
 
 const shells = new Set(["sh", "bash", "dash", "ash", "ksh", "zsh"]);
 
+/** The call without the files of its package. */
+type ScriptCall = Omit<LocalCall, "files">;
+
 /**
  * The command for a call's target: `.py` by python3, `.sh` by bash, `.js` and `.mjs` by Node, other by its `#!` line. A shell script gets
  * the arguments that are no secrets in declared order (an omitted one is empty) and all of them as `PARAM_<NAME>`.
@@ -22,27 +25,51 @@ const shells = new Set(["sh", "bash", "dash", "ash", "ksh", "zsh"]);
 export async function scriptCommand(call: LocalCall, programs: { node: string; path: string }): Promise<ScriptCommand> {
   const file = call.files.find(({ path }) => path === call.target);
   if (!file) throw new AttemptRefused("target_missing", `The package has no file ${call.target}.`);
-  const target = `./${call.target}`;
-  switch (extname(call.target).toLowerCase()) {
+  const program = programFor(call.target);
+  if (program !== undefined) {
+    const found = program === "node" ? programs.node : await findProgram(program, programs.path);
+    return commandBy([found], program, call);
+  }
+  const interpreter = interpreterIn(file.content);
+  if (interpreter === undefined) {
+    const message = `Nothing says what runs ${call.target}: it ends in none of .py, .sh, .js and .mjs and has no #! line.`;
+    throw new AttemptRefused("interpreter_missing", message);
+  }
+  return commandBy([], interpreter, call);
+}
+
+/**
+ * The same command as it can be told from the call alone: with the program's name instead of its place, and for a target that names its
+ * program in its `#!` line, without knowing whether that is a shell.
+ * @throws AttemptRefused `invalid_argument`.
+ */
+export function outlineCommand(call: ScriptCall): ScriptCommand & { readonly isGuess: boolean } {
+  const program = programFor(call.target);
+  const command = commandBy(program === undefined ? [] : [program], program, call);
+  return { ...command, isGuess: program === undefined };
+}
+
+/** By what a target's name says that it is run; undefined where its `#!` line does. */
+function programFor(target: string): "python3" | "node" | "bash" | undefined {
+  switch (extname(target).toLowerCase()) {
     case ".py":
-      return { argv: [await findProgram("python3", programs.path), target], environment: {} };
+      return "python3";
     case ".js":
     case ".mjs":
-      return { argv: [programs.node, target], environment: {} };
+      return "node";
     case ".sh":
-      return shellCommand([await findProgram("bash", programs.path), target], call);
-    default: {
-      const interpreter = interpreterIn(file.content);
-      if (interpreter === undefined) {
-        const message = `Nothing says what runs ${call.target}: it ends in none of .py, .sh, .js and .mjs and has no #! line.`;
-        throw new AttemptRefused("interpreter_missing", message);
-      }
-      return shells.has(interpreter) ? shellCommand([target], call) : { argv: [target], environment: {} };
-    }
+      return "bash";
+    default:
+      return undefined;
   }
 }
 
-function shellCommand(argv: readonly string[], call: LocalCall): ScriptCommand {
+function commandBy(words: readonly string[], program: string | undefined, call: ScriptCall): ScriptCommand {
+  const argv = [...words, `./${call.target}`];
+  return program !== undefined && shells.has(program) ? shellCommand(argv, call) : { argv, environment: {} };
+}
+
+function shellCommand(argv: readonly string[], call: ScriptCall): ScriptCommand {
   const positional = call.parameterNames.filter((name) => !call.secretNames.has(name));
   const names = new Set([...call.parameterNames, ...Object.keys(call.arguments)]);
   return {
@@ -51,7 +78,7 @@ function shellCommand(argv: readonly string[], call: LocalCall): ScriptCommand {
   };
 }
 
-function argumentText(call: LocalCall, name: string): string {
+function argumentText(call: ScriptCall, name: string): string {
   const value: Json = Object.hasOwn(call.arguments, name) ? (call.arguments[name] ?? null) : null;
   const text = value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
   if (text.includes("\0"))

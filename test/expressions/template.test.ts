@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ValidationFailure } from "../../src/core/failures.ts";
 import type { Json } from "../../src/core/json.ts";
 import { limits } from "../../src/core/limits.ts";
-import { formatPath } from "../../src/expressions/paths.ts";
+import { formatPath, type Path } from "../../src/expressions/paths.ts";
 import { scopeRoots } from "../../src/expressions/scope.ts";
 import { ExpressionSyntaxError } from "../../src/expressions/syntax-error.ts";
 import { parseTemplate, renderTemplate, templateIssues, templatePaths } from "../../src/expressions/template.ts";
@@ -99,6 +99,13 @@ describe("rendering", () => {
   test("never reads what it put in as a template again", () => {
     expect(render("{{ finding.hostile }}").value).toBe("{{ env.password }}");
     expect(render("say {{ finding.hostile }}").value).toBe("say {{ env.password }}");
+  });
+
+  test("takes what stands in for a path, whatever the scope holds, and warns of nothing", () => {
+    const standIn = (path: Path) => (path[0] === "secret" ? "***" : undefined);
+    const value = { lone: "{{ secret.a }}", mixed: "x {{ secret.b }} {{ finding.title }}" };
+    const scope = { secret: { a: "plain" }, finding: { title: "t" } };
+    expect(renderTemplate(value, scope, standIn)).toEqual({ value: { lone: "***", mixed: "x *** t" }, warnings: [] });
   });
 
   test("keeps a key named __proto__ a key", () => {
