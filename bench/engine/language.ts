@@ -29,7 +29,7 @@ const { values: options } = parseArgs({
 const decideSql = `
 with decided as (
   update approval set status = 'APPROVED', decided_at = now(), decided_by_kind = 'TOKEN', decided_by_name = 'bench'
-  where status = 'PENDING' returning id, tenant_id, run_id, step_id
+  where tenant_id = $1 and status = 'PENDING' returning id, tenant_id, run_id, step_id
 ), told as (
   insert into run_signal (id, tenant_id, created_at, run_id, type, body)
   select uuidv7(), tenant_id, now(), run_id, 'APPROVAL', jsonb_build_object('approvalId', id, 'stepId', step_id, 'status', 'APPROVED', 'by', 'bench')
@@ -143,7 +143,7 @@ async function costOf({ plan, steps, title }: MeasuredPlan): Promise<Cost> {
 /** People who say yes at once to whatever they are asked. */
 async function decideAll(isOver: () => boolean): Promise<void> {
   while (!isOver()) {
-    const { rows } = await client.query<{ runId: string }>(decideSql);
+    const { rows } = await client.query<{ runId: string }>(decideSql, [tenantId]);
     if (rows.length > 0) await engine.hint(rows.map(({ runId }) => runId));
     else await pause(1);
   }

@@ -36,19 +36,21 @@ export function stepPlans(action: PlanActionStep): readonly MeasuredPlan[] {
     measured("parallel, all", [fork, ...branches]),
     measured("parallel, any", [{ ...fork, join: "ANY" }, ...branches]),
     measured("delay of 1 ms", chain(range(stepsPerRun).map((index) => delayOf(`step-${index + 1}`, 1)))),
-    measured("approval", [
-      {
-        ...{ ...common, type: "APPROVAL", id: "ask", name: "ask", onTimeout: "abort", onFailure: "abort" },
-        approvers: [{ role: "security_lead" }],
-        message: "Contain {{ asset.hostname }}?",
-      } as PlanStep,
-    ]),
+    measured("approval", chain(range(stepsPerRun).map((index) => approvalOf(`step-${index + 1}`)))),
   ];
 }
 
 /** A run that sleeps. */
 export function sleepPlan(durationMs: number): Plan {
   return planOf([delayOf("sleep", durationMs)]);
+}
+
+function approvalOf(id: string): PlanStep {
+  return {
+    ...{ ...common, type: "APPROVAL", id, name: id, onTimeout: "abort", onFailure: "abort" },
+    approvers: [{ role: "security_lead" }],
+    message: "Contain {{ asset.hostname }}?",
+  };
 }
 
 function delayOf(id: string, durationMs: number): PlanStep {
