@@ -159,10 +159,11 @@ export const limits = {
   /** Longest written duration: ten years. */
   durationMsMax: 3_650 * 86_400_000,
   durationLengthMax: 64,
-  /** Parsed templates, expressions, networks and compiled patterns that are kept, and the longest text that is. */
+  /** Parsed templates, expressions and networks that are kept, and the longest text that is. */
   parsedTextsKeptMax: 2_000,
-  patternsKeptMax: 200,
   keptTextLengthMax: 2_000,
+  /** Compiled patterns that are kept: about 3,000 ordinary ones. Compiling one takes as long as twenty searches with it. */
+  patternCacheBytesMax: 32 * 1024 * 1024,
   /** Warnings of one rendering or evaluation; more would not be read. */
   warningsMax: 20,
 
@@ -271,6 +272,8 @@ export const limits = {
   leaseMs: 5_000,
   /** How long before the end of its lease a node that can't renew it ends its executors: their kill grace, and a little for the kill itself. */
   leaseMarginMs: 2_500,
+  /** How far this node's idea of the time may be from the database's before it is set right. */
+  clockToleranceMs: 100,
   /** Heartbeats: five to a lease, so that one lost is no death. */
   heartbeatMs: 1_000,
   /** How long a stopping node waits for its executors. */

@@ -13,6 +13,7 @@ import {
   straysSql,
   wakeSignalledSql,
 } from "./claim-sql.ts";
+import { ClusterClock } from "./cluster-clock.ts";
 import type { TellCompletion } from "./completion.ts";
 import { openPool } from "./engine-pool.ts";
 import { type Fact, toRow } from "./events.ts";
@@ -34,7 +35,7 @@ export interface EnginePorts extends Omit<LoadPorts, "pool"> {
   readonly address: DatabaseAddress;
   /** Whether the database is embedded in this process, so that no other can be using it. */
   readonly isAlone: boolean;
-  readonly steps: Omit<StepPorts, "log">;
+  readonly steps: Omit<StepPorts, "log" | "now">;
   readonly hub: Hub;
   readonly log: Log;
   /** What the end of an action triggers. */
@@ -50,6 +51,7 @@ export interface EnginePorts extends Omit<LoadPorts, "pool"> {
 export class Engine {
   readonly #ports: EnginePorts;
   readonly #pool: Pool;
+  readonly #clock = new ClusterClock();
   readonly #membership: Membership;
   readonly #journals: Journals;
   readonly #expiry: Expiry;
@@ -73,6 +75,7 @@ export class Engine {
       address,
       isAlone,
       log,
+      clock: this.#clock,
       onLost: () => this.#dropAll(),
       onFreed: () => this.#sweep(),
     });
@@ -80,7 +83,7 @@ export class Engine {
     this.#expiry = new Expiry({ pool: this.#pool, log, onExpired: (runIds) => void this.hint(runIds) });
     this.#residentPorts = {
       ...ports,
-      steps: { ...ports.steps, log },
+      steps: { ...ports.steps, log, now: () => this.#clock.now() },
       slots: new ExecutorSlots(),
       expire: (approvalId) => this.#expiry.expire(approvalId),
       onReleased: (run, reason) => this.#released(run, reason),
@@ -165,13 +168,13 @@ export class Engine {
   }
 
   #beginHere(birth: NewRun): Promise<WriteResult> {
-    const run = new ResidentRun(this.#portsOfRun(), { ...birth, createdAt: Date.now() });
+    const run = new ResidentRun(this.#portsOfRun(), { ...birth, createdAt: this.#clock.now() });
     this.#resident.set(birth.id, run);
     return run.begin(birth);
   }
 
   #beginFree(birth: NewRun): Promise<WriteResult> {
-    const at = Date.now();
+    const at = this.#clock.now();
     const facts: Fact[] = [{ type: "RUN_STATUS", status: "QUEUED" }, ...(birth.takenOver ?? [])];
     const events = facts.map((fact, index) => toRow({ ...fact, sequence: index + 1, at, runAttempt: 1 }));
     return new Promise((settled) => {

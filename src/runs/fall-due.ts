@@ -24,7 +24,7 @@ export function fallDue(walk: Walk, info: RunInfo, now: number): FallenDue {
   let next = walk;
   for (const step of walk.run.steps.values()) {
     const { stepId, status, retryAt, approvalId } = step;
-    if ((dueOf(step, info) ?? Number.POSITIVE_INFINITY) > now) continue;
+    if ((dueOf(walk, step, info) ?? Number.POSITIVE_INFINITY) > now) continue;
     if (status === "RUNNING") {
       const message = `The time of step ${stepId} was over; what is under way of it is ended.`;
       items.push({ type: "NOTICE", stepId, code: "step_timed_out", message });

@@ -31,14 +31,15 @@ export function nextDue(walk: Walk, info: RunInfo, expiring: ReadonlySet<string>
   if (walk.isFinished) return undefined;
   let due = Number.POSITIVE_INFINITY;
   for (const step of walk.run.steps.values()) {
-    if (!expiring.has(step.approvalId ?? "")) due = Math.min(due, dueOf(step, info) ?? due);
+    if (!expiring.has(step.approvalId ?? "")) due = Math.min(due, dueOf(walk, step, info) ?? due);
   }
   if (!walk.run.ending) due = Math.min(due, deadlineOf(walk, info) ?? due);
   return due === Number.POSITIVE_INFINITY ? undefined : due;
 }
 
-/** When the step falls due by itself. */
-export function dueOf(step: StepState, info: RunInfo): number | undefined {
+/** When the step falls due by itself. One that was told to start has: it only waits for its inputs. */
+export function dueOf({ ready }: Walk, step: StepState, info: RunInfo): number | undefined {
+  if (ready.has(step.stepId)) return undefined;
   if (step.status === "WAITING") return step.retryAt ?? step.until ?? step.expiresAt;
   return step.status === "RUNNING" && !step.closing ? parallelDue(step, info) : undefined;
 }
@@ -59,7 +60,7 @@ export function deadlineOf(walk: Walk, { plan }: RunInfo): number | undefined {
  * When the run may be put out of memory until, because it only waits: for people, or for long. Undefined where it must stay.
  * Branches that wait let their parallel step wait with them.
  */
-export function parkUntil(walk: Walk, info: RunInfo): number | undefined {
+export function parkUntil(walk: Walk, info: RunInfo, now: number): number | undefined {
   if (walk.isFinished || walk.ready.size > 0 || walk.run.ending) return undefined;
   let isWaiting = false;
   let isForPeople = false;
@@ -71,7 +72,6 @@ export function parkUntil(walk: Walk, info: RunInfo): number | undefined {
     if (approvalId !== undefined) isForPeople = true;
   }
   if (!isWaiting) return undefined;
-  const now = Date.now();
   const due = nextDue(walk, info) ?? now + limits.parkMsMax;
   return due - now > (isForPeople ? limits.parkForPeopleMs : limits.parkAfterMs) ? due : undefined;
 }

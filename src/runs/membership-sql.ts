@@ -4,9 +4,10 @@ export const nodeLockClass = 7_264_022;
 /** Registers a node, and forgets those that left long ago. */
 export const joinSql = `
 with forgotten as (delete from node where left_at < now() - interval '1 day')
-insert into node (host, pid, process_start) values ($1, $2, $3) returning id, epoch`;
+insert into node (host, pid, process_start) values ($1, $2, $3) returning id, epoch, extract(epoch from clock_timestamp()) * 1000 as "databaseMs"`;
 
-export const renewSql = `update node set heartbeat_at = now() where id = $1 and epoch = $2 and left_at is null`;
+export const renewSql = `update node set heartbeat_at = now() where id = $1 and epoch = $2 and left_at is null
+returning extract(epoch from clock_timestamp()) * 1000 as "databaseMs"`;
 
 export const peersSql = `
 select id, epoch, host, pid, process_start as "processStart", heartbeat_at < now() - $2 * interval '1 millisecond' as "isOverdue"

@@ -2,6 +2,7 @@ import { Client } from "pg";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { clientConfig, type DatabaseAddress } from "../database/address.ts";
+import type { ClusterClock } from "./cluster-clock.ts";
 import { declareDeadSql, joinSql, nodeLockClass, peersSql, renewSql } from "./membership-sql.ts";
 import { isProvablyGone, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
 
@@ -10,6 +11,7 @@ interface MembershipPorts {
   readonly log: Log;
   /** No other process can use this database (it is embedded in ours): whoever else is registered is gone. */
   readonly isAlone: boolean;
+  readonly clock: ClusterClock;
   /** This node may not act for its runs any more: end their executors and forget them. */
   onLost(): void;
   /** Runs may have become free. */
@@ -86,7 +88,8 @@ export class Membership {
     const sentAt = performance.now();
     const { host, pid, processStart } = ownIdentity();
     const { rows } = await client.query(joinSql, [host, pid, processStart]);
-    const { id, epoch } = rows[0] as { id: number; epoch: number };
+    const { id, epoch, databaseMs } = rows[0] as { id: number; epoch: number; databaseMs: string };
+    this.#setClock(databaseMs, sentAt);
     await client.query("select pg_advisory_lock($1, $2)", [nodeLockClass, id]);
     this.#client = client;
     this.#self = { nodeId: id, epoch };
@@ -119,12 +122,20 @@ export class Membership {
       await this.#client.query("select pg_try_advisory_lock($1, $2)", [nodeLockClass, this.#self.nodeId]);
     }
     const sentAt = performance.now();
-    const { rowCount } = await this.#client.query(renewSql, [this.#self.nodeId, this.#self.epoch]);
-    if (rowCount === 1) this.#renewedAt = sentAt;
-    else {
+    const { rows } = await this.#client.query(renewSql, [this.#self.nodeId, this.#self.epoch]);
+    const [renewed] = rows as { databaseMs: string }[];
+    if (renewed) {
+      this.#renewedAt = sentAt;
+      this.#setClock(renewed.databaseMs, sentAt);
+    } else {
       this.#lose("another node declared it dead");
       await this.#rejoin();
     }
+  }
+
+  #setClock(databaseMs: string, sentAt: number): void {
+    const movedMs = Math.round(this.#ports.clock.hear(Number(databaseMs), sentAt, performance.now()));
+    if (movedMs !== 0) this.#ports.log.warn({ movedMs }, "node.clock_set");
   }
 
   /** Called when a write was refused: another node has declared this one dead. */

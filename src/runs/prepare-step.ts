@@ -1,5 +1,6 @@
-import { evaluateExpression, parseExpression } from "../expressions/expression.ts";
+import { evaluateExpression, expressionPaths, parseExpression } from "../expressions/expression.ts";
 import type { PlanApprovalStep, PlanConditionStep, PlanDelayStep } from "../playbooks/plan.ts";
+import { dryRunOf } from "./dry-run.ts";
 import { prepareAction } from "./prepare-action.ts";
 import { prepareApproval } from "./request-approval.ts";
 import { runScope } from "./run-scope.ts";
@@ -17,7 +18,7 @@ export function prepareStep(ports: StepPorts, start: StepStart): PreparedStep | 
     case "PARALLEL":
       return { fact: { ...about(start), status: "RUNNING" } };
     case "DELAY":
-      return delay(step, start);
+      return delay(ports, step, start);
     case "APPROVAL":
       return start.run.dryRun
         ? approved(step, start)
@@ -39,17 +40,18 @@ function withVariables(
 }
 
 function condition(step: PlanConditionStep, start: StepStart, env: Env): PreparedStep {
-  const { value, warnings } = evaluateExpression(
-    parseExpression(step.expression),
-    runScope(start.run, start.state, env),
-  );
-  return { fact: { ...about(start), status: "SUCCEEDED", output: { result: value }, ...listed(warnings) } };
+  const expression = parseExpression(step.expression);
+  const dry = start.run.dryRun ? dryRunOf(start.run.plan, start.state) : undefined;
+  const { value, warnings } = evaluateExpression(expression, runScope(start.run, dry?.state ?? start.state, env));
+  if (dry) for (const path of expressionPaths(expression)) dry.standIn(path);
+  const all = [...warnings, ...(dry?.warnings() ?? [])];
+  return { fact: { ...about(start), status: "SUCCEEDED", output: { result: value }, ...listed(all) } };
 }
 
 /** A dry run does not wait. */
-function delay({ durationMs }: PlanDelayStep, start: StepStart): PreparedStep {
+function delay(ports: StepPorts, { durationMs }: PlanDelayStep, start: StepStart): PreparedStep {
   if (start.run.dryRun) return { fact: { ...about(start), status: "SIMULATED", output: { waitsMs: durationMs } } };
-  return { fact: { ...about(start), status: "WAITING", until: Date.now() + durationMs } };
+  return { fact: { ...about(start), status: "WAITING", until: ports.now() + durationMs } };
 }
 
 /** In a dry run nobody is asked, and the answer is yes. */

@@ -27,7 +27,7 @@ export function prepareApproval(
   const actions = behind.map((one) => resolveNow(ports, start, one.step));
   const request = (resolved: readonly AllowedStep["action"][]): PreparedStep => {
     const allowed = behind.map((one, index) => ({ ...one, action: resolved[index]! }));
-    return requestSafely(start, { step, env, allowed });
+    return requestSafely(ports, start, { step, env, allowed });
   };
   // Every promise is awaited here, so that none can fail unheard.
   if (actions.some((action) => action instanceof Promise)) return Promise.all(actions).then(request);
@@ -107,9 +107,9 @@ interface RequestInputs {
   readonly allowed: readonly AllowedStep[];
 }
 
-function requestSafely(start: StepStart, inputs: RequestInputs): PreparedStep {
+function requestSafely(ports: StepPorts, start: StepStart, inputs: RequestInputs): PreparedStep {
   try {
-    return requestOf(start, inputs);
+    return requestOf(ports, start, inputs);
   } catch (error) {
     if (!(error instanceof DomainFailure)) throw error;
     const refusal = storableError({ code: error.code, message: error.message });
@@ -117,7 +117,7 @@ function requestSafely(start: StepStart, inputs: RequestInputs): PreparedStep {
   }
 }
 
-function requestOf(start: StepStart, { step, env, allowed }: RequestInputs): PreparedStep {
+function requestOf(ports: StepPorts, start: StepStart, { step, env, allowed }: RequestInputs): PreparedStep {
   const { run, state } = start;
   const scope = runScope(run, state, env);
   const mask = createMask(Object.values(run.givenSecrets));
@@ -126,7 +126,7 @@ function requestOf(start: StepStart, { step, env, allowed }: RequestInputs): Pre
   const text = value === null || typeof value === "string" ? value : JSON.stringify(value);
   const { shown, bound } = effectOf(allowed, moment);
   const id = newId();
-  const expiresAt = step.timeoutMs === undefined ? null : Date.now() + step.timeoutMs;
+  const expiresAt = step.timeoutMs === undefined ? null : ports.now() + step.timeoutMs;
   return {
     fact: {
       ...about(start),

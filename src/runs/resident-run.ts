@@ -120,6 +120,10 @@ export class ResidentRun {
     }
   }
 
+  #now(): number {
+    return this.#ports.steps.now();
+  }
+
   /** Steps that an executor answers for: all that are under way but parallel ones. */
   #executing(): readonly StepState[] {
     const { steps } = this.info.plan;
@@ -143,7 +147,7 @@ export class ResidentRun {
     }
     const entry: Entry = { events: [], effects: [], approvals: [], closedApprovals: [], triggered, signals, onSettled };
     for (let next = 0; next < items.length; next += 1) this.#take(items[next] as Item, items, entry);
-    const wakeAt = parkUntil(this.#walk, this.info);
+    const wakeAt = parkUntil(this.#walk, this.info, this.#now());
     if (wakeAt !== undefined) this.#take({ type: "RUN_STATUS", status: "WAITING" }, items, entry);
     if (entry.events.length > 0) this.#handOver(entry, wakeAt ?? null);
     if (this.#walk.isFinished || wakeAt !== undefined) this.#isOpen = false;
@@ -160,7 +164,7 @@ export class ResidentRun {
         return;
       case "RETRY_STEP": {
         const { stepId, attempt, delayMs } = item;
-        items.push({ type: "STEP_STATUS", stepId, attempt, status: "WAITING", retryAt: Date.now() + delayMs });
+        items.push({ type: "STEP_STATUS", stepId, attempt, status: "WAITING", retryAt: this.#now() + delayMs });
         return;
       }
       case "CANCEL_STEP": {
@@ -190,7 +194,7 @@ export class ResidentRun {
 
   #happen(fact: Fact & { readonly runAttempt?: number }, items: Item[], entry: Entry): void {
     const { sequence, runAttempt, steps } = this.#walk.run;
-    const event: RunEvent = { runAttempt, ...fact, sequence: sequence + 1, at: Date.now() };
+    const event: RunEvent = { runAttempt, ...fact, sequence: sequence + 1, at: this.#now() };
     const [walk, commands] = transition(this.info.plan, this.#walk, event);
     if (event.type === "STEP_STATUS" && event.output === undefined && isTerminal(event.status)) {
       // It ends without a decision: nobody is to decide any more.
@@ -272,11 +276,11 @@ export class ResidentRun {
     clearTimeout(this.#timer);
     const due = this.#isOpen ? nextDue(this.#walk, this.info, this.#expiring) : undefined;
     if (due !== undefined)
-      this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(due - Date.now(), 0), timerMsMax));
+      this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(due - this.#now(), 0), timerMsMax));
   }
 
   #fire(): void {
-    const due = fallDue(this.#walk, this.info, Date.now());
+    const due = fallDue(this.#walk, this.info, this.#now());
     for (const approvalId of due.expired) {
       if (!this.#expiring.has(approvalId)) this.#ports.expire(approvalId);
       this.#expiring.add(approvalId);
@@ -286,5 +290,5 @@ export class ResidentRun {
   }
 }
 
-/** setTimeout's own bound is 2^31 - 1; a longer wait is armed again. */
-const timerMsMax = 2_000_000_000;
+/** A longer wait is armed again: the clock may have been set right meanwhile. */
+const timerMsMax = 10_000;

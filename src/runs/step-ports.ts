@@ -16,6 +16,8 @@ export interface StepPorts {
   ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
   readonly readSecrets: (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   readonly execute: (attempt: Attempt) => Promise<Outcome>;
+  /** The time of the cluster, milliseconds since 1970. */
+  readonly now: () => number;
   readonly log: Log;
 }
 
