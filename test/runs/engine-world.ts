@@ -10,11 +10,12 @@ import { clientConfig, type DatabaseAddress } from "../../src/database/address.t
 import type { Attempt, Outcome, RemoteCall } from "../../src/executors/executor.ts";
 import type { Plan } from "../../src/playbooks/plan.ts";
 import { Engine, type EnginePorts } from "../../src/runs/engine.ts";
-import { fromRow, isTerminal, type RunEvent } from "../../src/runs/events.ts";
-import { countSteps, fold, type RunState, unstarted } from "../../src/runs/fold.ts";
+import { fromRow, type RunEvent } from "../../src/runs/events.ts";
+import { fold, type RunState, unstarted } from "../../src/runs/fold.ts";
 import { Hub } from "../../src/runs/hub.ts";
 import type { NewRun } from "../../src/runs/new-run.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { problemsOfRun, type RunHead } from "./run-problems.ts";
 import { actionStep, planOf } from "./walk-driver.ts";
 
 export const tenantId = "0190a0f0-0000-7000-8000-000000000001";
@@ -105,18 +106,6 @@ export function createEngine({ execute, address, plans, hub = new Hub(), steps }
   });
 }
 
-interface Head {
-  readonly status: string;
-  readonly ownerId: number | null;
-  readonly wakeAt: Date | null;
-  readonly finishedAt: Date | null;
-  readonly attempt: number;
-  readonly failed: number;
-  readonly simulated: number;
-  readonly errorCode: string | null;
-  readonly sealedSecrets: string | null;
-}
-
 /** A database, engines on it, and what the tests ask of both. */
 export class EngineWorld {
   readonly pool: Pool;
@@ -179,9 +168,9 @@ export class EngineWorld {
     await this.pool.query(freeRunSql, [id, tenantId, playbookVersionId, at]);
   }
 
-  async head(runId: string): Promise<Head | undefined> {
+  async head(runId: string): Promise<RunHead | undefined> {
     const { rows } = await this.pool.query(headSql, [runId]);
-    return rows[0] as Head | undefined;
+    return rows[0] as RunHead | undefined;
   }
 
   async events(runId: string): Promise<RunEvent[]> {
@@ -238,43 +227,7 @@ const eventsSql = `
 select sequence, extract(epoch from at) * 1000 as at, run_attempt as "runAttempt", type, step_id as "stepId", attempt, label, body
 from run_event where run_id = $1 order by sequence`;
 
-/** What no run may ever break, as problems in words; an ended run is expected. */
+/** What the run broke of what no run may ever break, as problems in words; an ended run is expected. */
 export async function problemsOf(world: EngineWorld, runId: string): Promise<string[]> {
-  const events = await world.events(runId);
-  const head = await world.head(runId);
-  const state = events.reduce(fold, unstarted);
-  const problems: string[] = [];
-  if (events.some(({ sequence }, index) => sequence !== index + 1)) problems.push("a gap in the sequence");
-  const last = events.at(-1);
-  if (last?.type !== "RUN_STATUS" || !isTerminal(last.status)) problems.push("no terminal status at the end");
-  const ends = events.filter((event) => event.type === "RUN_STATUS" && isTerminal(event.status));
-  if (ends.length !== 1) problems.push(`${ends.length} terminal statuses`);
-  const tries = new Map<string, string>();
-  for (const event of events) {
-    if (event.type !== "STEP_STATUS") continue;
-    const key = `${event.runAttempt}/${event.stepId}/${event.attempt}`;
-    const before = tries.get(key);
-    if (before && isTerminal(before as never)) problems.push(`${key}: ${event.status} after ${before}`);
-    if (before === event.status) problems.push(`${key}: ${event.status} twice`);
-    tries.set(key, event.status);
-  }
-  for (const step of state.steps.values()) {
-    if (!isTerminal(step.status)) problems.push(`step ${step.stepId} is left ${step.status}`);
-  }
-  const { failedStepCount: failed, simulatedStepCount: simulated } = countSteps(state);
-  const told = {
-    status: state.status,
-    attempt: state.runAttempt,
-    failed,
-    simulated,
-    errorCode: state.error?.code ?? null,
-  };
-  const stored = head && {
-    ...told,
-    ...Object.fromEntries(Object.keys(told).map((key) => [key, head[key as keyof Head]])),
-  };
-  if (JSON.stringify(stored) !== JSON.stringify(told))
-    problems.push(`head ${JSON.stringify(stored)}, events ${JSON.stringify(told)}`);
-  if (head?.finishedAt?.getTime() !== state.finishedAt) problems.push("head and events end at different times");
-  return problems;
+  return problemsOfRun(await world.events(runId), await world.head(runId));
 }
