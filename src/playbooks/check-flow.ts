@@ -2,7 +2,7 @@ import type { JsonObject } from "../core/json.ts";
 import { shown } from "../core/json-path.ts";
 import type { Findings } from "./findings.ts";
 import { fallbackTargets, indexById, type Route, strategyOf } from "./routes.ts";
-import { type StepSource, withBranches } from "./step-source.ts";
+import { onlyAsks, type StepSource, withBranches } from "./step-source.ts";
 
 /** Warns of what is allowed and seldom meant. For documents whose references all lead somewhere. */
 export function checkFlow(
@@ -102,8 +102,9 @@ function warnHiddenFailures(document: JsonObject, { steps, findings }: Flow): vo
     const message = "A run goes on after failed steps and ends as succeeded; failedStepCount tells how many failed.";
     findings.warning({ path: "$.on_failure", code, message });
   }
-  for (const { path, fields, type, id, parallel } of withBranches(steps)) {
-    if (fields["on_failure"] !== "continue" || type === "approval") continue;
+  for (const step of withBranches(steps)) {
+    const { path, fields, id, parallel } = step;
+    if (fields["on_failure"] !== "continue" || onlyAsks(step)) continue;
     const whole = parallel ? `${shown(parallel.id ?? parallel.path)} and the run` : "the run";
     const message = `A failure of ${shown(id ?? path)} is passed over: ${whole} may end as succeeded, with a failedStepCount.`;
     findings.warning({ path: `${path}.on_failure`, code, message });

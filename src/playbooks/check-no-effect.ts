@@ -1,11 +1,11 @@
 import type { Findings } from "./findings.ts";
-import type { StepSource } from "./step-source.ts";
+import { onlyAsks, type StepSource } from "./step-source.ts";
 
 /** Warns of fields that are right and do nothing where they stand. */
 export function checkNoEffect(step: StepSource, findings: Findings): void {
   const warn: Warn = (field, message) =>
     findings.warning({ path: `${step.path}.${field}`, code: "no_effect", message, part: "key" });
-  if (step.type === "approval") warnOfApproval(step, warn);
+  if (onlyAsks(step)) warnOfAsking(step, warn);
   else if (step.type === "delay") warnOfDelay(step, warn);
   else warnOfRetries(step, warn);
   if (step.type === "condition") warnOfCondition(step, warn);
@@ -35,7 +35,7 @@ function warnOfCondition({ fields }: StepSource, warn: Warn): void {
   if (fields["timeout"] !== undefined) warn("timeout", "A condition takes no time: its timeout never counts.");
 }
 
-function warnOfApproval({ fields, parallel }: StepSource, warn: Warn): void {
+function warnOfAsking({ fields, parallel }: StepSource, warn: Warn): void {
   const { on_failure: rule, max_retries: retries } = fields;
   const instead = parallel ? "it fails the parallel step" : "it ends the run, unless on_failure names a step";
   if (rule === "continue") warn("on_failure", `A "no" never goes on: ${instead}.`);

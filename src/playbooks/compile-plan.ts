@@ -4,7 +4,7 @@ import { parseDuration } from "../expressions/durations.ts";
 import type { Pin } from "./entities.ts";
 import type { FailureRule, Plan, PlanApprovalStep, PlanConditionStep, PlanStep } from "./plan.ts";
 import { type Route, type RouteKind, routesOf, type Strategy, strategyOf } from "./routes.ts";
-import { branchesOf, type StepSource, stepSources, withBranches } from "./step-source.ts";
+import { branchesOf, onlyAsks, type StepSource, stepSources, withBranches } from "./step-source.ts";
 
 /**
  * Compiles a document that `checkDocument` found nothing wrong with: every default applied, every `next` resolved.
@@ -86,12 +86,13 @@ function commonOf(source: StepSource, compiling: Compiling): Common {
 /**
  * Retries come first, then the rule. `on_failure: retry` is not a rule of its own: it is one more try unless `max_retries`
  * says otherwise, and then what the playbook says, which for `retry` is the whole playbook again. Of a branch it is abort then: the
- * playbook's strategy is for what the parallel step comes to.
+ * playbook's strategy is for what the parallel step comes to. A "no" of people has no retries, and goes to the step that is named for it or
+ * nowhere.
  */
-function failureOf(
-  { fields, parallel }: StepSource,
-  { strategy }: Compiling,
-): { maxRetries: number; onFailure: FailureRule } {
+function failureOf(source: StepSource, compiling: Compiling): { maxRetries: number; onFailure: FailureRule } {
+  if (onlyAsks(source)) return { maxRetries: 0, onFailure: afterNo(source, "FAILURE", compiling) };
+  const { fields, parallel } = source;
+  const { strategy } = compiling;
   const written = fields["on_failure"];
   const maxRetries = numberOf(fields["max_retries"]) ?? (written === "retry" ? 1 : 0);
   if (written === undefined || written === "retry") return { maxRetries, onFailure: parallel ? "abort" : strategy };
@@ -107,25 +108,30 @@ function conditionOf(common: Common, source: StepSource, compiling: Compiling): 
   return { ...common, type: "CONDITION", onSuccess, expression: String(source.fields["expression"]), onTrue, onFalse };
 }
 
-/** What is an approval's own. It is asked once, and a "no" goes to the step that is named for it or nowhere. */
+/** What is an approval's own. */
 function askedOf(
   source: StepSource,
   compiling: Compiling,
 ): Omit<PlanApprovalStep, "id" | "name" | "type" | "onSuccess"> {
-  const { fields, parallel } = source;
-  const after = (kind: RouteKind) => {
-    const step = parallel ? null : target(source, kind, compiling);
-    return step === null ? "abort" : { step };
-  };
+  const { fields } = source;
   const approvers = Array.isArray(fields["approvers"]) ? fields["approvers"].map(approverOf) : [];
   return {
-    onFailure: after("FAILURE"),
-    onTimeout: after("TIMEOUT"),
+    onFailure: afterNo(source, "FAILURE", compiling),
+    onTimeout: afterNo(source, "TIMEOUT", compiling),
     maxRetries: 0,
     retryDelayMs: 0,
     approvers,
     ...(typeof fields["message"] === "string" ? { message: fields["message"] } : {}),
   };
+}
+
+function afterNo(
+  source: StepSource,
+  kind: "FAILURE" | "TIMEOUT",
+  compiling: Compiling,
+): "abort" | { readonly step: string } {
+  const step = source.parallel ? null : target(source, kind, compiling);
+  return step === null ? "abort" : { step };
 }
 
 function approverOf(approver: Json): Approver {

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../core/json.ts";
-import type { StepSource } from "./step-source.ts";
+import { onlyAsks, type StepSource } from "./step-source.ts";
 
 export type RouteKind = "SUCCESS" | "FAILURE" | "TIMEOUT" | "TRUE" | "FALSE";
 export type RouteField = "on_success" | "on_failure" | "on_timeout" | "on_true" | "on_false";
@@ -45,10 +45,11 @@ export function routesOf(steps: readonly StepSource[], strategy: Strategy): Rout
     const named = (goingOn[step.type] ?? onwards).flatMap(([kind, field]) =>
       forwardRoute({ step, steps, indexes, fallbacks }, kind, field),
     );
-    if (step.type === "approval") {
-      return [...named, ...noRoute(step, indexes, "FAILURE"), ...noRoute(step, indexes, "TIMEOUT")];
-    }
-    return [...named, ...failureRoute({ step, steps, indexes, fallbacks }, strategy, named)];
+    const failure = onlyAsks(step)
+      ? noRoute(step, indexes, "FAILURE")
+      : failureRoute({ step, steps, indexes, fallbacks }, strategy, named);
+    const timeout = step.type === "approval" ? noRoute(step, indexes, "TIMEOUT") : [];
+    return [...named, ...failure, ...timeout];
   });
 }
 

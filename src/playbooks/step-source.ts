@@ -47,6 +47,13 @@ export function withBranches(steps: readonly StepSource[]): StepSource[] {
   return steps.flatMap((step) => [step, ...branchesOf(step)]);
 }
 
+/** True where every failure is a "no" of people: of an approval, and of a parallel step with nothing but approvals. */
+export function onlyAsks(step: StepSource): boolean {
+  if (step.type !== "parallel") return step.type === "approval";
+  const branches = branchesOf(step);
+  return branches.length > 0 && branches.every(({ type }) => type === "approval");
+}
+
 function named({ id }: JsonObject): Pick<StepSource, "id"> {
   return { id: typeof id === "string" ? id : undefined };
 }

@@ -124,6 +124,20 @@ describe("an approval", () => {
     }
   });
 
+  test("is all that a parallel step of nothing but approvals does, so the same holds for that", () => {
+    const branches = ["one", "two"].map((id) => `{id: ${id}, type: approval, approvers: [{role: ${id}}], timeout: 4h}`);
+    const both = (more = "") => `- {id: both, name: both, type: parallel, branches: [${branches}]${more}}\n${tail}`;
+    const head = "on_failure: continue\n";
+    expect(step(playbook(both(), head), "both")).toMatchObject({ onFailure: "abort", maxRetries: 0, onSuccess: "a" });
+    expect(graph(playbook(both(), head))).toContain("both -FAILURE?-> end");
+    const asked = playbook(both(", on_failure: b, max_retries: 2"), head);
+    expect(step(asked, "both")).toMatchObject({ onFailure: { step: "b" }, maxRetries: 0 });
+    expect(warned(asked)).toContain("no_effect $.steps[0].max_retries");
+    expect(warned(playbook(both(", on_failure: continue")))).toEqual(["no_effect $.steps[0].on_failure"]);
+    const mixed = both().replace("]}", ", {id: c, action_ref: x}]}");
+    expect(step(playbook(mixed, head), "both")).toMatchObject({ onFailure: "continue" });
+  });
+
   test("shows in the graph which of its ways nobody wrote", () => {
     expect(graph(playbook(`${approval("timeout: 4h, on_timeout: b, on_success: a")}\n${tail}`)).slice(0, 3)).toEqual([
       "ask -SUCCESS-> a",
