@@ -38,6 +38,20 @@ describe("the examples of docs/playbooks.md", () => {
     });
   });
 
+  test("ask people for consent, and go on without it to the next shift only", () => {
+    const [, source = ""] = blocksOf("playbooks.md", "yaml");
+    const read = readSource(source);
+    const { issues, warnings } = checkDocument(read);
+    expect(issues).toEqual([]);
+    expect(warnings.map(({ code }) => code)).toEqual(["failure_hidden"]);
+    const after = graphOf(read.document ?? {}).edges.filter(({ from }) => from === "consent");
+    expect(after.map(({ on, to }) => `${on} ${to}`)).toEqual([
+      "SUCCESS patch",
+      "FAILURE end-of-shift",
+      "TIMEOUT end-of-shift",
+    ]);
+  });
+
   test("are expressions that can be read", () => {
     const [lines = ""] = blocksOf("playbooks.md", "text");
     const expressions = lines.trim().split("\n");
