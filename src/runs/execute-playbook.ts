@@ -13,13 +13,14 @@ export interface ExecutePlaybookInput {
   readonly version?: string | null | undefined;
   /** `{finding, asset, …}`. */
   readonly context?: Json | undefined;
+  /** Answer every executor by a simulation; a disabled playbook may be tried so. */
   readonly dryRun?: boolean | null | undefined;
   readonly idempotencyKey?: string | null | undefined;
 }
 
 /**
  * Starts a playbook by hand.
- * @throws NotFoundFailure; StateFailure `playbook_disabled`, `not_yet`; ValidationFailure; ConflictFailure.
+ * @throws NotFoundFailure; StateFailure `playbook_disabled`; ValidationFailure; ConflictFailure.
  */
 export async function executePlaybook(
   ctx: OperationContext,
@@ -31,7 +32,7 @@ export async function executePlaybook(
   const playbook = await findPlaybook(ctx, input.key);
   if (!playbook) throw new NotFoundFailure(`There is no playbook with the key ${JSON.stringify(input.key)}.`);
   const versionId = await versionOf(ctx, playbook, input.version);
-  if (input.dryRun) throw new StateFailure("not_yet", "Dry runs of playbooks are not built yet; leave dryRun out.");
+  const dryRun = input.dryRun ?? false;
   const plan = await ports.playbooks.plan(ctx.tenantId, versionId);
   return startRun(ctx, ports, {
     kind: "PLAYBOOK",
@@ -39,14 +40,19 @@ export async function executePlaybook(
     playbookId: playbook.id,
     playbookVersionId: versionId,
     context,
+    dryRun,
     idempotencyKey,
-    input: { playbook: playbook.id, version: input.version ?? null, context },
+    input: { playbook: playbook.id, version: input.version ?? null, context, ...(dryRun ? { dryRun } : {}) },
     check() {
-      if (playbook.enabled) return;
-      const message = `Playbook ${playbook.key} is disabled; setPlaybookEnabled turns it on.`;
-      throw new StateFailure("playbook_disabled", message);
+      if (!dryRun) refuseDisabled(playbook);
     },
   });
+}
+
+/** @throws StateFailure `playbook_disabled`. */
+export function refuseDisabled({ key, enabled }: Playbook): void {
+  if (enabled) return;
+  throw new StateFailure("playbook_disabled", `Playbook ${key} is disabled; setPlaybookEnabled turns it on.`);
 }
 
 /** The row of the version that was asked for; the active one is known without asking. */

@@ -1,11 +1,14 @@
 import type { ResolvedAction } from "../actions/action-catalogue.ts";
+import type { Unknowns } from "../actions/collect-arguments.ts";
 import { neededSecrets, prepareInvocation } from "../actions/prepare-invocation.ts";
+import { simulateInvocation } from "../actions/simulate-invocation.ts";
 import { DomainFailure } from "../core/failures.ts";
 import { type JsonObject, storableJson } from "../core/json.ts";
 import type { Scope } from "../expressions/scope.ts";
-import { renderTemplate } from "../expressions/template.ts";
+import { renderTemplate, templatePaths } from "../expressions/template.ts";
 import type { PlanActionStep } from "../playbooks/plan.ts";
 import { createMask } from "../secrets/mask.ts";
+import { type DryRun, dryRunOf, storableSimulation } from "./dry-run.ts";
 import type { BoundStep, StepStatusFact } from "./events.ts";
 import { performAction, type Ready } from "./perform-action.ts";
 import { boundStep } from "./request-approval.ts";
@@ -121,16 +124,20 @@ function prepareCall(
   start: StepStart,
   { step, bound, action, env, secrets }: ActionInputs & { action: ResolvedAction },
 ): PreparedStep {
-  const scope = runScope(start.run, start.state, env);
-  const given = givenParameters(start, { step, bound }, scope);
-  const prepared = prepareInvocation({
+  const dry = start.run.dryRun ? dryRunOf(start.run.plan, start.state) : undefined;
+  const scope = runScope(start.run, dry?.state ?? start.state, env);
+  const given = givenParameters(start, { step, bound, dry }, scope);
+  const invocation = {
     definition: action.definition,
     parameters: given.parameters,
     scope,
     givenSecrets: start.run.givenSecrets,
     storedSecrets: secrets,
-  });
-  const warnings = [...given.warnings, ...prepared.warnings];
+  };
+  const prepared = dry
+    ? simulateInvocation({ ...invocation, unknowns: unknownsOf(dry, step) })
+    : prepareInvocation(invocation);
+  const warnings = [...given.warnings, ...prepared.warnings, ...(dry?.warnings() ?? [])];
   const common = {
     ...about(start),
     input: storableJson(prepared.input),
@@ -144,6 +151,10 @@ function prepareCall(
       return {
         fact: { ...common, status: "FAILED", error: storableError(violationError(prepared.issues)), isFinal: true },
       };
+    case "failed":
+      return { fact: { ...common, status: "FAILED", error: storableError(prepared.error), isFinal: true } };
+    case "simulated":
+      return { fact: { ...common, status: "SIMULATED", output: storableSimulation(prepared.output, start.state) } };
     case "ready":
       return readyStep(ports, { start, step, action, prepared }, common);
     default:
@@ -155,12 +166,20 @@ function prepareCall(
 // what runs, whatever the templates would yield by now.
 function givenParameters(
   { run }: StepStart,
-  { step, bound }: Pick<ActionInputs, "step" | "bound">,
+  { step, bound, dry }: Pick<ActionInputs, "step" | "bound"> & { readonly dry: DryRun | undefined },
   scope: Scope,
 ): { parameters: JsonObject; warnings: readonly string[] } {
   if (run.plan.kind === "ACTION") return { parameters: run.parameters ?? {}, warnings: [] };
-  const { value, warnings } = renderTemplate(step.parameters, scope);
+  const { value, warnings } = renderTemplate(step.parameters, scope, dry?.standIn);
   return { parameters: { ...(value as JsonObject), ...bound?.parameters }, warnings };
+}
+
+/** Which parameters of the step a dry run can't know. */
+function unknownsOf({ standIn }: DryRun, { parameters }: PlanActionStep): Unknowns {
+  const unknown = Object.entries(parameters).filter(([, value]) =>
+    templatePaths(value).some((path) => standIn(path) !== undefined),
+  );
+  return { standIn, names: new Set(unknown.map(([name]) => name)) };
 }
 
 function readyStep(ports: StepPorts, ready: Ready, common: Omit<StepStatusFact, "status">): PreparedStep {
