@@ -17,7 +17,7 @@ const EdgeKindEnum = builder.enumType("EdgeKind", {
   description: "Which outcome of a step takes this edge.",
   values: {
     SUCCESS: { description: "It succeeded, was simulated or was skipped." },
-    FAILURE: { description: "It failed or timed out, after its retries." },
+    FAILURE: { description: "It failed or timed out, after its retries; an approval was rejected." },
     TIMEOUT: { description: "Nobody decided in time." },
     TRUE: { description: "The expression is true." },
     FALSE: { description: "The expression is false or unknown." },
@@ -53,12 +53,12 @@ export const PlaybookGraphObject = builder.objectRef<PlaybookGraph>("PlaybookGra
   fields: (t) => ({
     nodes: t.field({
       type: [PlaybookGraphNode],
-      description: "The steps, in the document's order.",
+      description: "The steps, in the document's order; branches stand behind their parallel step.",
       resolve: ({ nodes }) => [...nodes],
     }),
     edges: t.field({
       type: [PlaybookGraphEdge],
-      description: "Every way out of every step, those that end the run included.",
+      description: "Every way out of every step, those that end the run included; those to branches and back.",
       resolve: ({ edges }) => [...edges],
     }),
   }),
