@@ -1,57 +1,37 @@
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { childPath, shown } from "../core/json-path.ts";
+import { limits } from "../core/limits.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import { compilePattern } from "../expressions/patterns.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
+import { checkCron, isTimeZone } from "./cron.ts";
 import type { Findings } from "./findings.ts";
+import { hasOperators, triggerOperator, triggerOperators } from "./trigger-operators.ts";
 
 const logical = ["$and", "$or", "$not"] as const;
 
-interface Operand {
-  readonly wanted: string;
-  readonly accepts: (value: Json) => boolean;
-}
-const anything: Operand = { wanted: "any value", accepts: () => true };
-const list: Operand = { wanted: "a list", accepts: (value) => Array.isArray(value) };
-const ordered: Operand = {
-  wanted: "a number or a text",
-  accepts: (value) => typeof value === "number" || typeof value === "string",
-};
-
-/** The operators of a field, and what each takes. */
-const operands: Readonly<Record<string, Operand>> = {
-  $eq: anything,
-  $ne: anything,
-  $contains: anything,
-  $gt: ordered,
-  $gte: ordered,
-  $lt: ordered,
-  $lte: ordered,
-  $in: list,
-  $nin: list,
-  $exists: { wanted: "true or false", accepts: (value) => typeof value === "boolean" },
-  $regex: { wanted: "a pattern as text", accepts: (value) => typeof value === "string" },
-  $not: { wanted: "operators", accepts: isJsonObject },
-};
-const comparing = Object.keys(operands);
+/** The operators of a field: those that compare it, and the opposite of some of them. */
+const comparing = [...Object.keys(triggerOperators), "$not"];
 
 /** Checks what the schema can't say of a trigger: operators and what they take, the schedule's cron and time zone. */
 export function checkTrigger(trigger: JsonObject, findings: Findings): void {
   const { event, conditions } = trigger;
-  if (isJsonObject(conditions)) checkConditions(conditions, "$.trigger.conditions", findings);
+  if (isJsonObject(conditions)) {
+    checkConditions(conditions, "$.trigger.conditions", findings);
+    checkSize(conditions, "$.trigger.conditions", findings);
+  }
   if (event === "schedule") checkSchedule(trigger, findings);
   else checkNoSchedule(trigger, findings);
 }
 
 function checkSchedule({ cron, timezone }: JsonObject, findings: Findings): void {
-  if (typeof cron === "string" && !/^\S+( +\S+){4}$/.test(cron.trim())) {
-    const message = `${shown(cron)} is no cron expression: minute, hour, day, month and weekday, such as "0 8 * * 1".`;
-    findings.problem({ path: "$.trigger.cron", code: "cron_syntax", message });
-  }
-  if (typeof timezone === "string" && !isTimeZone(timezone)) {
+  const isZone = typeof timezone === "string" && isTimeZone(timezone);
+  if (typeof timezone === "string" && !isZone) {
     const message = `${shown(timezone)} is no time zone; write a name such as "Europe/Berlin" or "UTC".`;
     findings.problem({ path: "$.trigger.timezone", code: "unknown_time_zone", message });
   }
+  const message = typeof cron === "string" ? checkCron(cron, isZone ? timezone : "UTC") : undefined;
+  if (message) findings.problem({ path: "$.trigger.cron", code: "cron_syntax", message });
 }
 
 function checkNoSchedule(trigger: JsonObject, findings: Findings): void {
@@ -59,15 +39,6 @@ function checkNoSchedule(trigger: JsonObject, findings: Findings): void {
     if (trigger[field] === undefined) continue;
     const message = `${field} only counts with event: schedule.`;
     findings.warning({ path: `$.trigger.${field}`, code: "no_effect", message, part: "key" });
-  }
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
   }
 }
 
@@ -104,24 +75,59 @@ function checkOne(value: Json, path: string, findings: Findings): void {
 
 function checkField(value: Json, path: string, findings: Findings): void {
   if (!isJsonObject(value)) return;
-  const keys = Object.keys(value);
-  if (!keys.some((key) => key.startsWith("$"))) {
+  if (!hasOperators(value)) {
     const message = "This compares with the whole object; a dotted path such as asset.name compares one field of it.";
     findings.warning({ path, code: "whole_object", message, part: "key" });
     return;
   }
-  for (const key of keys) checkOperator(key, value[key] ?? null, { path: childPath(path, key), findings });
+  for (const [key, operand] of Object.entries(value)) {
+    checkOperator(key, operand, { path: childPath(path, key), findings });
+  }
 }
 
-function checkOperator(operator: string, value: Json, { path, findings }: { path: string; findings: Findings }): void {
-  const operand = Object.hasOwn(operands, operator) ? operands[operator] : undefined;
-  if (!operand) {
-    const message = `${shown(operator)} is no operator of a field. Known: ${comparing.join(" ")}.${nameHint(operator, comparing)}`;
+function checkOperator(name: string, operand: Json, { path, findings }: { path: string; findings: Findings }): void {
+  const { wanted, accepts } = (name === "$not" ? notOperator : triggerOperator(name)) ?? {};
+  if (!accepts) {
+    const message = `${shown(name)} is no operator of a field. Known: ${comparing.join(" ")}.${nameHint(name, comparing)}`;
     findings.problem({ path, code: "unknown_operator", message, part: "key" });
-  } else if (!operand.accepts(value)) {
-    findings.problem({ path, code: "wrong_type", message: `${operator} takes ${operand.wanted}.` });
-  } else if (operator === "$regex") checkPattern(String(value), path, findings);
-  else if (operator === "$not") checkField(value, path, findings);
+  } else if (!accepts(operand)) {
+    findings.problem({ path, code: "wrong_type", message: `${name} takes ${wanted}.` });
+  } else if (name === "$regex") checkPattern(String(operand), path, findings);
+  else if (name === "$not") checkField(operand, path, findings);
+}
+
+const notOperator = { wanted: "operators", accepts: isJsonObject };
+
+function checkSize(conditions: JsonObject, path: string, findings: Findings): void {
+  const { comparisons, depth } = sizeOf(conditions);
+  if (comparisons > limits.conditionRulesMax) {
+    const message = `A trigger has at most ${limits.conditionRulesMax} comparisons; this one has ${comparisons}. $in compares with many values at once.`;
+    findings.problem({ path, code: "too_many_rules", message, part: "key" });
+  } else if (depth > limits.conditionDepthMax) {
+    const message = `$and, $or and $not nest at most ${limits.conditionDepthMax} deep.`;
+    findings.problem({ path, code: "too_deep", message, part: "key" });
+  }
+}
+
+interface Size {
+  readonly comparisons: number;
+  /** Groups inside each other. */
+  readonly depth: number;
+}
+
+function sizeOf(value: Json): Size {
+  if (!isJsonObject(value)) return { comparisons: 1, depth: 0 };
+  let [comparisons, depth] = [0, 0];
+  for (const [key, inner] of Object.entries(value)) {
+    const parts = (key === "$and" || key === "$or") && Array.isArray(inner) ? (inner as readonly Json[]) : [inner];
+    const isGroup = key === "$not" || parts[0] !== inner;
+    for (const part of parts) {
+      const size: Size = isGroup || hasOperators(part) ? sizeOf(part) : { comparisons: 1, depth: 0 };
+      comparisons += size.comparisons;
+      depth = Math.max(depth, size.depth + (isGroup ? 1 : 0));
+    }
+  }
+  return { comparisons, depth };
 }
 
 function checkPattern(value: string, path: string, findings: Findings): void {
