@@ -1,10 +1,10 @@
-// npm run limits: writes docs/limits.md from src/core/limits.ts, whose comments are the reasons.
+// npm run limits: writes docs/limits.md from src/core/limits.ts and edge-limits.ts, whose comments are the reasons.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { limits } from "../src/core/limits.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
-const sourcePath = path.join(root, "src/core/limits.ts");
+const sourcePaths = ["edge-limits", "limits"].map((name) => path.join(root, `src/core/${name}.ts`));
 const pagePath = path.join(root, "docs/limits.md");
 
 /** The page as it should be. */
@@ -15,7 +15,7 @@ export function limitsPage(): string {
     "Every bound of the product. Printed from `src/core/limits.ts` by `npm run limits`; don't edit this page.",
     "",
   ];
-  for (const { title, groups } of sectionsOf(readFileSync(sourcePath, "utf8"))) {
+  for (const { title, groups } of sourcePaths.flatMap((source) => sectionsOf(readFileSync(source, "utf8")))) {
     lines.push(`## ${title}`, "", "| limit | value | why |", "|---|---|---|");
     for (const { names, reason } of groups) {
       const shown = names.map((name) => `\`${name}\``).join("<br>");
@@ -43,7 +43,7 @@ const token = /^ {2}(?:\/\/ -{4} (?<title>.+?) -+|\/\*\* (?<reason>[\s\S]*?) \*\
 
 function sectionsOf(source: string): Section[] {
   const sections: Section[] = [];
-  const body = source.slice(source.indexOf("export const limits"));
+  const body = source.slice(source.indexOf("export const "));
   for (const { groups: found } of body.matchAll(token)) {
     const { title, reason, name } = found ?? {};
     const groups = sections.at(-1)?.groups;
