@@ -1,7 +1,7 @@
 import { isJsonObject, type Json } from "../core/json.ts";
 import { shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
-import { ownFields } from "./step-schema.ts";
+import { branchTypeNames, ownFields } from "./step-schema.ts";
 
 interface Misplaced {
   readonly code: string;
@@ -22,8 +22,9 @@ export function misplacedField(path: string, field: string, step: Json): Misplac
   const whole = `${shown(field)} belongs to ${owners.join(" and ")} steps`;
   const { type } = step;
   if (type !== undefined) return { code: "unknown_field", message: `${whole}; this one is of type ${String(type)}.` };
-  const message = `${whole}; this branch has no type, so it is an action. Write type: ${owners[0]} if that is meant.`;
-  return { code: "unknown_field", message };
+  const meant = branchTypeNames.find((name) => owners.includes(name));
+  const hint = meant ? `Write type: ${meant} if that is meant.` : `Branches are ${branchTypeNames.join(", ")}.`;
+  return { code: "unknown_field", message: `${whole}; this branch has no type, so it is an action. ${hint}` };
 }
 
 /** About a word that a step's field may hold and a branch's may not. */

@@ -158,7 +158,8 @@ const legacyFields: JsonObject = {
 export const ownFields: Readonly<Record<string, JsonObject>> = { ...leafFields, ...branchingFields };
 
 const typeNames = ["action", "condition", "parallel", "delay", "approval", "live_action"] as const;
-const branchTypeNames = ["action", "delay", "approval", "live_action"] as const;
+/** The types of a branch. */
+export const branchTypeNames = ["action", "delay", "approval", "live_action"] as const;
 
 /** Schemas of a step and of a branch of each type, by their name in `$defs`. */
 export const stepSchemas: Readonly<Record<string, JsonObject>> = {

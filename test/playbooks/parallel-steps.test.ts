@@ -128,6 +128,9 @@ describe("the branches of a parallel step", () => {
     expect(toldOf("{id: x, type: delay, duration: 5m, message: m}", "message")).toMatch(
       /belongs to approval steps.*type delay/,
     );
+    expect(toldOf("{id: x, action_ref: y, join: any}", "join")).toMatch(
+      /belongs to parallel steps.*Branches are action, /,
+    );
     expect(toldOf("{id: x, action_ref: y, paramters: {}}", "paramters")).toContain('mean "parameters"');
     expect(toldOf("{id: end, action_ref: y}", "id")).toMatch(/^reserved_word/);
   });
