@@ -25,32 +25,39 @@ export class Office {
   server: TestServer;
   /** What the vendor was sent, by path, e.g. `block`. */
   readonly calls: { readonly action: string; readonly body: unknown }[] = [];
+  /** Lets the vendor answer the action `hang`, which it keeps waiting until then. */
+  readonly release: () => void;
   leadToken = "";
   readonly #vendor: Server;
 
   /** On a database of its own, or on one that is there already. */
   static async open(options: TestServerOptions = {}): Promise<Office> {
     const calls: Office["calls"] = [];
+    const held = Promise.withResolvers<void>();
     const vendor = createServer(async (request, response) => {
       let text = "";
       for await (const chunk of request) text += chunk;
-      calls.push({ action: (request.url ?? "").slice(1), body: JSON.parse(text || "{}") });
+      const action = (request.url ?? "").slice(1);
+      calls.push({ action, body: JSON.parse(text || "{}") });
+      if (action === "hang") await held.promise;
       response.end("{}");
     });
     await new Promise<void>((resolve) => vendor.listen(0, "127.0.0.1", resolve));
-    const office = new Office(await startTestServer(options), vendor, calls);
+    const office = new Office(await startTestServer(options), vendor, { calls, release: held.resolve });
     office.leadToken = await office.member("lea", ["security_lead", "viewer"]);
-    for (const name of ["block", "page", "note"]) await office.register(name, "1.0.0");
+    for (const name of ["block", "page", "note", "hang"]) await office.register(name, "1.0.0");
     return office;
   }
 
-  private constructor(server: TestServer, vendor: Server, calls: Office["calls"]) {
+  private constructor(server: TestServer, vendor: Server, parts: Pick<Office, "calls" | "release">) {
     this.server = server;
     this.#vendor = vendor;
-    this.calls = calls;
+    this.calls = parts.calls;
+    this.release = parts.release;
   }
 
   async close(): Promise<void> {
+    this.release();
     await this.server.close();
     this.#vendor.closeAllConnections();
     this.#vendor.close();

@@ -15,18 +15,30 @@ vi.mock("../../src/core/limits.ts", async (original) => {
 type Update = ApprovalUpdatesSubscription["approvalUpdates"];
 
 let office: Office;
-let other: TestServer;
+let other: TestServer | undefined;
 beforeAll(async () => {
   office = await Office.open();
-  other = await startTestServer({ database: office.server.database });
-  const ask = "{id: ask, name: Ask, type: approval, approvers: [{role: security_lead}]";
-  await office.registerPlaybook("ask", [`${ask}}`]);
-  await office.registerPlaybook("hurry", [`${ask}, timeout: 300ms}`]);
+  await office.registerPlaybook("ask", ["{id: ask, name: Ask, type: approval, approvers: [{role: security_lead}]}"]);
+  await office.registerPlaybook("beside", stepsBeside(""));
+  await office.registerPlaybook("hurry", stepsBeside(", timeout: 300ms"));
+  await office.registerPlaybook("cut", stepsBeside("", ", timeout: 600ms"));
 });
 afterAll(async () => {
-  await other.close();
+  office.release();
+  await other?.close();
   await office.close();
 });
+
+/** A request in a branch, beside an action that goes on and on and before another one: the run's own status does not change with it. */
+function stepsBeside(askFields: string, forkFields = ""): string[] {
+  const ask = `{id: ask, type: approval, approvers: [{role: security_lead}]${askFields}}`;
+  const branches = `[${ask}, {id: long, action_ref: hang@1.0, on_failure: continue}]`;
+  return [
+    "{id: note, name: Note, type: action, action_ref: note@1.0, on_success: fork}",
+    `{id: fork, name: Fork, type: parallel, branches: ${branches}, on_success: end, on_failure: longer${forkFields}}`,
+    "{id: longer, name: Longer, type: action, action_ref: hang@1.0}",
+  ];
+}
 
 /** A stream of a node that has begun, and what it is told of a run from now on. */
 async function follow(node: TestServer): Promise<(runId: string, status: string) => Promise<Update>> {
@@ -48,32 +60,38 @@ async function follow(node: TestServer): Promise<(runId: string, status: string)
   };
 }
 
-describe.each([
-  ["the node of the run", () => office.server],
-  ["another node", () => other],
-])("a subscriber on %s is told at once", (_which, node) => {
-  test("what is asked, and what is decided", async () => {
-    const told = await follow(node());
-    const id = await office.start("ask");
-    const { approval } = await told(id, "PENDING");
-    await office.decide(approval.id, "REJECT");
-    await told(id, "REJECTED");
+/** Runs are on the office's own node; decisions are made on a second one where there is one. */
+const cases = [
+  ["of the only node", async () => office.server],
+  ["of the node of the run", async () => (await pair()).first],
+  ["of another node", async () => (await pair()).second],
+] as const;
+
+async function pair(): Promise<{ first: TestServer; second: TestServer }> {
+  other ??= await startTestServer({ database: office.server.database });
+  return { first: office.server, second: other };
+}
+
+describe.each(cases)("a subscriber %s is told at once", (_which, nodeOf) => {
+  let told: Awaited<ReturnType<typeof follow>>;
+  beforeAll(async () => {
+    told = await follow(await nodeOf());
   });
 
-  test("what is decided on the other one", async () => {
-    const told = await follow(node());
-    const id = await office.start("ask");
+  test.each(["APPROVED", "REJECTED"])("what is asked, and what is %s", async (status) => {
+    const id = await office.start("beside");
     const { approval } = await told(id, "PENDING");
-    const decider = node() === other ? office.server : other;
-    await mutate(decider, office.leadToken, "decideApproval", "approval { id }", {
-      ...{ id: approval.id, decision: "APPROVE" },
-    });
-    await told(id, "APPROVED");
+    const input = { id: approval.id, decision: status === "APPROVED" ? "APPROVE" : "REJECT" };
+    await mutate(other ?? office.server, office.leadToken, "decideApproval", "approval { id }", input);
+    await told(id, status);
   });
 
-  test("what expires, and what is closed", async () => {
-    const told = await follow(node());
+  test("what expires", async () => {
     await told(await office.start("hurry"), "EXPIRED");
+  });
+
+  test("what is closed, with its run or without", async () => {
+    await told(await office.start("cut"), "CLOSED");
     const id = await office.start("ask");
     await told(id, "PENDING");
     await mutate(office.server, office.server.adminToken, "cancelRun", "run { id }", { id });
