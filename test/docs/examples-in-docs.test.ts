@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { parse, validate } from "graphql";
 import { describe, expect, test } from "vitest";
 import { validateAction } from "../../src/actions/validate-action.ts";
 import type { JsonObject } from "../../src/core/json.ts";
@@ -6,6 +7,7 @@ import { parseExpression } from "../../src/expressions/expression.ts";
 import { checkDocument } from "../../src/playbooks/check-document.ts";
 import { graphOf } from "../../src/playbooks/graph.ts";
 import { readSource } from "../../src/playbooks/source.ts";
+import { schema } from "../../src/schema.ts";
 
 function blocksOf(page: string, language: string): string[] {
   const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), "utf8");
@@ -22,6 +24,15 @@ describe("the examples of docs/definitions.md", () => {
     expect(Object.keys(whole)).toContain("conditions");
     for (const given of [plain, whole])
       expect(validateAction({ definition: given, files })).toMatchObject({ issues: [] });
+  });
+});
+
+describe("the examples of docs/approvals.md", () => {
+  test("are what the schema accepts, and what can be read", () => {
+    const [operation = ""] = blocksOf("approvals.md", "graphql");
+    expect(validate(schema, parse(operation))).toEqual([]);
+    const [effect = ""] = blocksOf("approvals.md", "json");
+    expect((JSON.parse(effect) as { steps: unknown[] }).steps).toHaveLength(2);
   });
 });
 
