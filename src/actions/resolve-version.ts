@@ -66,6 +66,18 @@ export async function resolvePinned(em: EntityManager, tenantId: string, pin: Pi
   return resolved(action, await versionOf(em, action, reference.version));
 }
 
+/**
+ * Exactly this version, by its row, enabled or not.
+ * @throws NotFoundFailure, StateFailure `version_withdrawn`.
+ */
+export async function resolveExact(em: EntityManager, tenantId: string, versionId: string): Promise<ResolvedAction> {
+  const version = await em.findOne(ActionVersion, { id: versionId, tenantId }, unshared);
+  const action = version ? await em.findOne(Action, { id: version.actionId, tenantId }, unshared) : null;
+  if (!version || !action) throw noSuchAction();
+  if (version.status === "WITHDRAWN") throw withdrawn(`${action.name}@${version.version} was withdrawn.`);
+  return resolved(action, version);
+}
+
 /** Rows as they are now: an identity map would answer what it read before. */
 const unshared = { disableIdentityMap: true } as const;
 

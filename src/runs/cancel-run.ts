@@ -32,9 +32,3 @@ export async function cancelRun(
   await wakeRun(ctx.em, engine, run.id);
   return (await findRun(ctx, id)) ?? run;
 }
-
-/** Says that rerunning is not built yet, of a run that exists. */
-export async function refuseRerun(ctx: OperationContext, id: string): Promise<never> {
-  if (!(await findRun(ctx, id))) throw new NotFoundFailure("There is no such run.");
-  throw new StateFailure("not_yet", "Rerunning from the failed step is not built yet; execute the playbook again.");
-}

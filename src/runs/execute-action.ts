@@ -8,7 +8,7 @@ import { actionPlan } from "./action-plan.ts";
 import type { Run } from "./entities.ts";
 import { unstarted } from "./fold.ts";
 import { runScope } from "./run-scope.ts";
-import { acceptedKey, acceptedObject, type StartPorts, startRun } from "./start-run.ts";
+import { acceptedKey, acceptedObject, type Start, type StartPorts, startRun } from "./start-run.ts";
 import type { StepPorts } from "./step-ports.ts";
 
 /** Opens secrets of a tenant's credential store by name; one that is not there is not in the answer. */
@@ -45,20 +45,39 @@ export async function executeAction(
   const action = await resolveReference(ctx.em, ctx.tenantId, input.ref);
   if (input.sandbox) throw new StateFailure("not_yet", "The sandbox is not built yet; leave sandbox out.");
   const { parameters, givenSecrets } = splitSecrets(action.definition, all);
-  const start = {
-    kind: "ACTION" as const,
-    plan: actionPlan(action),
-    actionId: action.actionId,
-    actionVersionId: action.versionId,
+  return startAction(ctx, ports, {
+    action,
     parameters,
     context,
     givenSecrets,
     idempotencyKey,
     input: { action: action.actionId, ref: input.ref, parameters, context, secrets: fingerprints(givenSecrets) },
-  };
+  });
+}
+
+/** What an action is executed with, and by which version. */
+export interface ActionStart
+  extends Pick<Start, "context" | "idempotencyKey" | "input">,
+    Partial<Pick<Start, "rerunOfId" | "takenOver">> {
+  readonly action: ResolvedAction;
+  readonly parameters: JsonObject;
+  readonly givenSecrets: Readonly<Record<string, string>>;
+}
+
+/**
+ * Starts a run of one action.
+ * @throws ValidationFailure with every violation; StateFailure `action_disabled`, `not_yet`; ConflictFailure.
+ */
+export async function startAction(
+  ctx: OperationContext,
+  ports: StartPorts & InputPorts,
+  { action, ...rest }: ActionStart,
+): Promise<Run> {
+  const { actionId, versionId: actionVersionId, definition } = action;
+  const start = { ...rest, kind: "ACTION" as const, plan: actionPlan(action), actionId, actionVersionId };
   const check = async () => {
     refuseState(action);
-    await refuseViolations(ctx, ports, { ...start, definition: action.definition });
+    await refuseViolations(ctx, ports, { ...start, definition });
   };
   return startRun(ctx, ports, { ...start, check });
 }

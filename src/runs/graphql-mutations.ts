@@ -4,12 +4,13 @@ import { localId } from "../core/global-id.ts";
 import { builder } from "../graphql/builder.ts";
 import type { PlaybookCatalogue } from "../playbooks/playbook-catalogue.ts";
 import type { Sealer } from "../secrets/seal.ts";
-import { cancelRun, refuseRerun } from "./cancel-run.ts";
+import { cancelRun } from "./cancel-run.ts";
 import type { Engine } from "./engine.ts";
 import type { Run } from "./entities.ts";
 import { executeAction, type InputPorts } from "./execute-action.ts";
 import { executePlaybook } from "./execute-playbook.ts";
 import { RunNode } from "./graphql.ts";
+import { rerunFromFailure } from "./rerun-from-failure.ts";
 
 declare module "../graphql/builder.ts" {
   interface Context {
@@ -70,7 +71,8 @@ const ExecutePlaybookInput = builder.inputType("ExecutePlaybookInput", {
     version: t.string({ description: "MAJOR.MINOR.PATCH; the active version when left out." }),
     context: t.field({ type: "JSON", description: "`{finding, asset, …}`: what its templates and conditions read." }),
     dryRun: t.boolean({
-      description: "Answer every executor by a simulation. Not built yet: answers the failure `not_yet`.",
+      description:
+        "Walk it without touching anything: every executor is answered by a simulation that shows what would be sent, approvals are answered approved, delays are not waited for. Works for a disabled playbook, too.",
     }),
     idempotencyKey: t.string({
       description: "The same key with the same input answers the first run instead of starting another.",
@@ -113,8 +115,10 @@ builder.mutationField("cancelRun", (t) =>
 const RerunFromFailureInput = builder.inputType("RerunFromFailureInput", {
   description: "Which run to take up again.",
   fields: (t) => ({
-    id: t.id({ required: true, description: "The failed run's opaque id." }),
-    idempotencyKey: t.string({ description: "The same key answers the first rerun instead of starting another." }),
+    id: t.id({ required: true, description: "Opaque id of a run that ended failed, timed out or cancelled." }),
+    idempotencyKey: t.string({
+      description: "The same key for the same run answers the first rerun instead of starting another.",
+    }),
   }),
 });
 
@@ -122,11 +126,12 @@ builder.mutationField("rerunFromFailure", (t) =>
   t.field({
     type: payload("RerunFromFailurePayload", "A run that takes over what had succeeded in another."),
     description:
-      "Runs a failed playbook again from the step that failed. Not built yet: answers the failure `not_yet`.",
+      "Runs a playbook again from the step that failed: a new run of the same version with the same context, which takes over the steps that had succeeded. Approvals are asked for again. An action executed by itself is executed again.",
     authScopes: { permission: "run:execute" },
-    errors: { types: [ConflictFailure, NotFoundFailure, StateFailure] },
+    errors: { types: [ValidationFailure, ConflictFailure, NotFoundFailure, StateFailure] },
     args: { input: t.arg({ type: RerunFromFailureInput, required: true, description: "Which run." }) },
-    resolve: (_root, { input: { id } }, context): Promise<RunPayload> =>
-      refuseRerun(context.operation, localId("Run", id) ?? ""),
+    resolve: async (_root, { input: { id, idempotencyKey } }, context) => ({
+      run: await rerunFromFailure(context.operation, context, { id: localId("Run", id) ?? "", idempotencyKey }),
+    }),
   }),
 );

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../core/json.ts";
 import type { Actor } from "../tenancy/operation-context.ts";
 import type { Chain } from "./chain.ts";
-import type { StepStatusFact } from "./events.ts";
+import type { Fact } from "./events.ts";
 import type { RunPlan } from "./walk.ts";
 
 /** A run that is to begin. */
@@ -31,9 +31,9 @@ export interface NewRun {
   readonly eventId?: string;
   readonly eventType?: string;
   readonly chain?: Chain;
-  /** The run that this one reruns, and the outcomes that it takes over from it. */
+  /** The run that this one reruns, and its first events: the outcomes that it takes over from it, and what there is to say of them. */
   readonly rerunOfId?: string;
-  readonly takenOver?: readonly StepStatusFact[];
+  readonly takenOver?: readonly Fact[];
   readonly idempotencyKey?: string;
   readonly inputHash?: string;
 }
