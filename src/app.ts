@@ -16,6 +16,7 @@ import { openKeyRing } from "./secrets/key-ring.ts";
 import { createSealer } from "./secrets/seal.ts";
 import { createAuthenticator } from "./tenancy/authenticate.ts";
 import { createFirstTenant } from "./tenancy/create-first-tenant.ts";
+import { createEventPost } from "./triggers/http.ts";
 
 /** The running product. */
 export interface App {
@@ -82,8 +83,11 @@ async function compose(config: Config, { log, database }: AppBasis, closers: Clo
   });
   closers.push(stop);
 
+  const contexts = createContexts({ orm, authenticator, services: { clock, authenticator, sealer, ...services } });
+  const operation = async (authorization: string | undefined) =>
+    (await contexts.createContext({ authorization })).operation;
   const edge = await openEdge({
-    ...createContexts({ orm, authenticator, services: { clock, authenticator, sealer, ...services } }),
+    ...contexts,
     host: config.HOST,
     port: config.PORT,
     allowedOrigins: config.ALLOWED_ORIGINS,
@@ -93,6 +97,7 @@ async function compose(config: Config, { log, database }: AppBasis, closers: Clo
     documents: {
       "/api/actions/schema": { contentType: "application/schema+json", body: JSON.stringify(actionDefinitionSchema) },
     },
+    posts: { "/events": createEventPost({ operation, clock, dispatch: services.dispatch }) },
     readiness: createReadiness({ orm, engine: services.engine }),
   });
   // Last opened, but its streams go on until the engine has told them how their runs stand.

@@ -14,6 +14,7 @@ import { createLocalExecutor } from "./executors/local.ts";
 import { createRemoteExecutor } from "./executors/remote.ts";
 import { sweepLeftovers } from "./executors/sweep.ts";
 import { createPlaybookCatalogue } from "./playbooks/playbook-catalogue.ts";
+import { createTriggerCatalogue } from "./playbooks/trigger-catalogue.ts";
 import { Engine } from "./runs/engine.ts";
 import { Hub } from "./runs/hub.ts";
 import { runSecretsPurpose } from "./runs/start-run.ts";
@@ -21,6 +22,8 @@ import { tellingRuns } from "./runs/tell-decision.ts";
 import { readSecrets } from "./secrets/credential-store.ts";
 import type { Sealer } from "./secrets/seal.ts";
 import { readVariables } from "./secrets/variables.ts";
+import { createCompletions } from "./triggers/completed-action.ts";
+import { createTriggering } from "./triggers/triggering.ts";
 
 interface RunEngineParts {
   readonly config: Config;
@@ -39,6 +42,8 @@ export async function startRunEngine(parts: RunEngineParts) {
   const hub = new Hub();
   const actions = createActionCatalogue({ em: () => orm.em.fork(), clock });
   const playbooks = createPlaybookCatalogue({ em: orm.em });
+  const em = () => orm.em.fork();
+  const triggers = createTriggerCatalogue({ em, clock });
   const variables = createExpiringCache({
     load: (tenantId) => readVariables(orm.em, tenantId),
     ttlMs: limits.actionBelievedMs,
@@ -54,19 +59,26 @@ export async function startRunEngine(parts: RunEngineParts) {
     steps: { actions, variables: variables.get, readSecrets: readStored, execute: await createExecute(parts) },
     playbookPlan: playbooks.plan,
     openSecrets: (tenantId, runId, sealed) => sealer.open(sealed, runSecretsPurpose(tenantId, runId)),
+    completions: createCompletions({ em, triggers }),
+    onTriggered: () => triggering.wake(),
   });
+  const triggering = createTriggering({ engine, sealer, playbooks, triggers, em, log });
   const forget = (tenantId: string) => {
     actions.forget(tenantId);
+    triggers.forget(tenantId);
     variables.forget(tenantId);
   };
   const forgetAll = () => {
     actions.forgetAll();
+    triggers.forgetAll();
     variables.clear();
   };
   const listener = await listenToPeers({ ...parts, hub, engine, forget, forgetAll });
   await engine.start();
+  triggering.start();
   return {
     engine,
+    dispatch: triggering.dispatch,
     hub,
     tenantNews: hub,
     decisions: tellingRuns({ em: () => orm.em.fork(), engine, hub, log }),
@@ -75,6 +87,7 @@ export async function startRunEngine(parts: RunEngineParts) {
     readSecrets: readStored,
     variables: variables.get,
     async stop() {
+      await triggering.stop();
       await engine.stop();
       await listener.stop();
     },

@@ -11,6 +11,7 @@ import "./runs/graphql-approvals.ts";
 import "./runs/graphql-queries.ts";
 import "./runs/graphql-mutations.ts";
 import "./runs/graphql-subscriptions.ts";
+import "./triggers/graphql-mutations.ts";
 import { builder } from "./graphql/builder.ts";
 
 /** The whole schema: every room's `graphql.ts` has added its part by being imported. `schema.graphql` is its print. */

@@ -17,6 +17,7 @@ const rooms = [
   "actions",
   "playbooks",
   "runs",
+  "triggers",
 ];
 const fileLinesMax = 300;
 const bannedNames = /^(index|utils?|helpers?|types?|services?|common|misc|constants)\.ts$/;

@@ -67,7 +67,7 @@ describe("README.md", () => {
   test("names only files that exist", () => {
     const pages = [
       "README.md",
-      ...["architecture", "definitions", "playbooks", "approvals", "adding-an-operation"].map((name) => `docs/${name}.md`),
+      ...["architecture", "definitions", "playbooks", "approvals", "events", "adding-an-operation"].map((name) => `docs/${name}.md`),
     ];
     const missing = pages.flatMap((page) => {
       const text = readFileSync(path.join(root, page), "utf8");

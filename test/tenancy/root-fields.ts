@@ -25,6 +25,8 @@ export interface References {
   readonly variableName: string;
   readonly tokenName: string;
   readonly idempotencyKey: string;
+  readonly eventId: string;
+  readonly eventKey: string;
   readonly tokenCursor: string;
   readonly nameCursor: string;
   readonly actionCursor: string;
@@ -148,6 +150,11 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   ),
   "Mutation.deleteSecret": input((refs) => ({ name: refs.secretName })),
   "Mutation.deleteVariable": input((refs) => ({ name: refs.variableName })),
+  "Mutation.emitEvent": input(
+    // Other data than the owner's: where its event were seen, this would be a conflict.
+    (refs) => ({ type: "finding.new", key: refs.eventKey, data: { finding: { title: "other" } } }),
+    () => ({ type: "finding.nwe", data: {} }),
+  ),
   "Mutation.executeAction": {
     calls: (refs) => [
       ...actionRefs(refs).map((ref) => ({ input: { ref } })),

@@ -142,6 +142,12 @@ export async function seed(server: TestServer): Promise<References> {
     key: playbookKey,
     context: { finding: { title: canary } },
   });
+  const eventKey = `${canary}-event`;
+  const { event } = await make<{ event: { id: string } }>("emitEvent", "event { id }", {
+    type: "finding.new",
+    key: eventKey,
+    data: { finding: { title: canary } },
+  });
   const seeded = await readSeeded(server, { id: run.id, ref: actionName, key: playbookKey });
   const cursor = ({ edges }: Page) => edges[0]?.cursor ?? "";
   return {
@@ -163,6 +169,8 @@ export async function seed(server: TestServer): Promise<References> {
     variableName,
     tokenName,
     idempotencyKey,
+    eventId: event.id,
+    eventKey,
     tokenCursor: cursor(seeded.apiTokens),
     nameCursor: cursor(seeded.secrets),
     actionCursor: cursor(seeded.actions),
