@@ -35,12 +35,12 @@ export async function registerActions(connection: Connection): Promise<string[]>
   for (const name of names) {
     const missing = (needs[name] ?? []).filter((program) => !isInstalled(program));
     if (missing.length > 0) {
-      say(`  ${name.padEnd(18)} ${yellow("left out")}: ${missing.join(" and ")} not installed here`);
+      say(`  ${name.padEnd(20)} ${yellow("left out")}: ${missing.join(" and ")} not installed here`);
       continue;
     }
     const { definition, files } = await readPackage(name);
     const outcome = await register(connection, { definition, files });
-    say(`  ${name.padEnd(18)} ${definition.version}  ${definition.executor.type.padEnd(6)}  ${outcome}`);
+    say(`  ${name.padEnd(20)} ${definition.version}  ${definition.executor.type.padEnd(6)}  ${outcome}`);
     runnable.push(name);
   }
   return runnable;

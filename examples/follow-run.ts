@@ -31,16 +31,35 @@ export async function* eventsOf(connection: Connection, runId: string): AsyncGen
   }
 }
 
+export interface Following {
+  /** Only how each step ends, and what it waits for; without beginnings and log lines. */
+  readonly isBrief?: boolean;
+  /** Called when a step waits, behind its line: for a decision, or for its next attempt. */
+  onWaiting?(): Promise<void>;
+}
+
 /** Prints a run as it happens: steps with their status and duration, and their log lines. */
-export async function followRun(connection: Connection, runId: string): Promise<void> {
+export async function followRun(
+  connection: Connection,
+  runId: string,
+  { isBrief = false, onWaiting }: Following = {},
+): Promise<void> {
   const startedAt = new Map<string, number>();
   let beganAt: number | undefined;
   for await (const event of eventsOf(connection, runId)) {
     const at = Date.parse(event.at);
     beganAt ??= at;
     const text = lineOf(event, startedAt);
-    if (text !== undefined) say(`${dim(`+${((at - beganAt) / 1_000).toFixed(3)} s`)}  ${text}`);
+    if (text !== undefined && !(isBrief && isDetail(event))) {
+      say(`${dim(`+${((at - beganAt) / 1_000).toFixed(3)} s`)}  ${text}`);
+    }
+    if (event.__typename === "StepStatusEvent" && event.stepStatus === "WAITING") await onWaiting?.();
   }
+}
+
+function isDetail(event: Event): boolean {
+  if (event.__typename === "RunStatusEvent") return event.runStatus === "RUNNING" || event.runStatus === "WAITING";
+  return event.__typename === "LogEvent" || (event.__typename === "StepStatusEvent" && event.stepStatus === "RUNNING");
 }
 
 function lineOf(event: Event, startedAt: Map<string, number>): string | undefined {
