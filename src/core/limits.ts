@@ -25,6 +25,10 @@ export const limits = {
   playbookTimeoutMinutesMax: 1_051_200,
   /** Source bytes of all compiled playbooks that one process keeps; compiled they take a few times as much. */
   planCacheBytesMax: 16 * 1024 * 1024,
+  /** Compiled triggers that one process keeps; those of 10,000 playbooks take about 20 MiB. */
+  triggerCacheBytesMax: 64 * 1024 * 1024,
+  /** How long an event is matched with triggers before others have a turn: 10,000 playbooks take a few milliseconds. */
+  triggerSliceMs: 5,
   /** An action definition as JSON. */
   definitionBytesMax: 256 * 1024,
   /** Each number of a version: nine digits fit PostgreSQL's integer. */

@@ -1,3 +1,4 @@
+import { LockMode } from "@mikro-orm/core";
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { compareVersions, parseVersion, type Version } from "../actions/version.ts";
 import { ConflictFailure, type Issue, ValidationFailure } from "../core/failures.ts";
@@ -9,6 +10,7 @@ import { checkDocument } from "./check-document.ts";
 import { pinSteps } from "./check-pins.ts";
 import { type Pin, Playbook, PlaybookVersion } from "./entities.ts";
 import { inOrder } from "./findings.ts";
+import { playbookChanged } from "./playbook-change.ts";
 import { readSource, type Source } from "./source.ts";
 
 export interface RegisteredPlaybook {
@@ -41,8 +43,13 @@ export async function registerPlaybook(
     if (!draft || issues.length > 0) throw new ValidationFailure(issues);
     const added = { ...draft, source, text, pins: pinned.pins };
     const warnings = [...checked.warnings, ...pinned.warnings];
-    if (!playbook) return { ...addPlaybook(inner, tenantId, added), warnings };
+    if (!playbook) {
+      const made = addPlaybook(inner, tenantId, added);
+      await playbookChanged(inner, made.playbook);
+      return { ...made, warnings };
+    }
     const { version, odd } = await addVersion(inner, playbook, added);
+    await playbookChanged(inner, playbook);
     return { playbook, version, warnings: inOrder([...warnings, ...odd]) };
   });
 }
@@ -68,10 +75,10 @@ function draftOf({ document }: Source, issues: readonly Issue[]): Draft | undefi
   return number && { key: String(document["id"]), version, number, document };
 }
 
-/** One at a time for each key, also while there is no row to lock. */
+/** One at a time for each key, also while there is no row to lock; and where there is one, against those who change it otherwise. */
 async function lockedPlaybook(em: EntityManager, tenantId: string, key: string): Promise<Playbook | null> {
   await em.execute("select pg_advisory_xact_lock(hashtextextended(?, 0))", [`playbook ${tenantId} ${key}`]);
-  return em.findOne(Playbook, { tenantId, key }, { refresh: true });
+  return em.findOne(Playbook, { tenantId, key }, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
 }
 
 function sameText(version: PlaybookVersion, text: string): PlaybookVersion {

@@ -1,11 +1,11 @@
-import { LockMode } from "@mikro-orm/core";
 import { parseVersion } from "../actions/version.ts";
 import { type Issue, NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
 import { checkReason } from "../core/reason.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { cardOf } from "./catalogue-card.ts";
-import { Playbook, PlaybookVersion } from "./entities.ts";
-import { findPlaybook } from "./find-playbook.ts";
+import { type Playbook, PlaybookVersion } from "./entities.ts";
+import { findPlaybook, lockPlaybook } from "./find-playbook.ts";
+import { playbookChanged } from "./playbook-change.ts";
 
 export interface RollbackPlaybookInput {
   readonly key: string;
@@ -27,17 +27,15 @@ export async function rollbackPlaybook(ctx: OperationContext, input: RollbackPla
   const found = await findPlaybook(ctx, input.key);
   if (!found) throw new NotFoundFailure(`There is no playbook with the key ${JSON.stringify(input.key)}.`);
   return em.transactional(async (inner) => {
-    const playbook = await inner.findOneOrFail(
-      Playbook,
-      { tenantId, id: found.id },
-      { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true },
-    );
+    const playbook = await lockPlaybook(inner, tenantId, found.id);
     const version = await inner.findOne(PlaybookVersion, { tenantId, playbookId: playbook.id, version: input.version });
     if (!version) throw new NotFoundFailure(`The playbook ${input.key} has no version ${input.version}.`);
     if (version.id === playbook.activeVersionId) {
       throw new StateFailure("already_active", `Version ${input.version} is the active one already.`);
     }
-    return inner.assign(playbook, { activeVersionId: version.id, ...cardOf(version.document) });
+    inner.assign(playbook, { activeVersionId: version.id, ...cardOf(version.document) });
+    await playbookChanged(inner, playbook);
+    return playbook;
   });
 }
 
