@@ -130,14 +130,8 @@ export async function seed(server: TestServer): Promise<References> {
     name: tokenName,
     roles: ["viewer"],
   });
-  // A second one of each kind: a stranger has at most one, so that a count over all tenants is seen.
-  await make("registerAction", "action { id }", { definition: definitionOf(`${actionName}-more`) });
-  await make("registerPlaybook", "playbook { id }", { source: playbookSource(`${playbookKey}-more`, actionName) });
-  await make("putSecret", "secret { id }", { name: `${secretName}-more`, value: canary });
-  await make("putVariable", "variable { id }", { name: `${variableName}-more`, value: canary });
+  await seedSeconds(server, actionName);
   await make("executeAction", "run { id }", { ref: actionName, idempotencyKey });
-  const tenantId = await tenantOf(server, server.adminToken);
-  for (const message of [canary, `${canary} more`]) await insertApproval(server.orm, { tenantId, message });
   const { run } = await make<{ run: { id: string } }>("executePlaybook", "run { id }", {
     key: playbookKey,
     context: { finding: { title: canary } },
@@ -179,6 +173,18 @@ export async function seed(server: TestServer): Promise<References> {
     approvalCursor: cursor(seeded.approvals),
     eventCursor: seeded.run.lastCursor ?? "",
   };
+}
+
+/** A second one of each kind: a stranger has at most one, so that a count over all tenants is seen. Of requests for approval both. */
+async function seedSeconds(server: TestServer, actionName: string): Promise<void> {
+  const make = (name: string, selection: string, input: object) =>
+    mutate(server, server.adminToken, name, selection, input);
+  await make("registerAction", "action { id }", { definition: definitionOf(`${canary}-action-more`) });
+  await make("registerPlaybook", "playbook { id }", { source: playbookSource(`${canary}-playbook-more`, actionName) });
+  await make("putSecret", "secret { id }", { name: `${canary}-secret-more`, value: canary });
+  await make("putVariable", "variable { id }", { name: `${canary}-variable-more`, value: canary });
+  const tenantId = await tenantOf(server, server.adminToken);
+  for (const message of [canary, `${canary} more`]) await insertApproval(server.orm, { tenantId, message });
 }
 
 async function readSeeded(server: TestServer, variables: { id: string; ref: string; key: string }): Promise<Seeded> {
