@@ -50,8 +50,8 @@ describe("the examples of docs/playbooks.md", () => {
   });
 
   test("ask people for consent, and go on without it to the next shift only", () => {
-    const [, source = ""] = blocksOf("playbooks.md", "yaml");
-    const read = readSource(source);
+    const source = blocksOf("playbooks.md", "yaml").find((block) => block.includes("consent"));
+    const read = readSource(source ?? "");
     const { issues, warnings } = checkDocument(read);
     expect(issues).toEqual([]);
     expect(warnings.map(({ code }) => code)).toEqual(["failure_hidden"]);
@@ -61,6 +61,17 @@ describe("the examples of docs/playbooks.md", () => {
       "FAILURE end-of-shift",
       "TIMEOUT end-of-shift",
     ]);
+  });
+
+  test("are triggers that a playbook can have", () => {
+    const [whole = "", ...others] = blocksOf("playbooks.md", "yaml");
+    const triggers = others.filter((block) => block.startsWith("trigger:\n"));
+    expect(triggers).toHaveLength(2);
+    for (const trigger of triggers) {
+      const read = readSource(whole.replace("trigger:\n  event: finding.new\n", trigger));
+      expect(read.document?.["trigger"]).not.toEqual({ event: "finding.new" });
+      expect(checkDocument(read).issues).toEqual([]);
+    }
   });
 
   test("are expressions that can be read", () => {
