@@ -2,7 +2,7 @@
 // https://github.com/cloudevents/spec/tree/v1.0.2/cloudevents
 import type { Issue } from "../core/failures.ts";
 import { parseInstant } from "../core/instant.ts";
-import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import type { Json, JsonObject } from "../core/json.ts";
 import { shown } from "../core/json-path.ts";
 import { type IncomingEvent, knownTypes, type Reading } from "./incoming-event.ts";
 import { readJson } from "./json-body.ts";
@@ -135,12 +135,12 @@ function dataOf(envelope: JsonObject, found: Issue[]): Json | undefined {
   const { data, data_base64: encoded } = envelope;
   if (encoded == null) return data;
   const path = "$.data_base64";
-  // Told here; `null` keeps it from being told as missing.
-  if (data !== undefined) found.push({ path, code: "not_allowed", message: "Send data or data_base64, not both." });
   const read = typeof encoded === "string" && isBase64(encoded) ? readJson(Buffer.from(encoded, "base64")) : undefined;
-  if (read && "json" in read) return read.json;
-  found.push({ path, code: "invalid_data", message: read?.problem ?? "This is a text in base64." });
-  return isJsonObject(data) ? data : {};
+  if (data !== undefined) found.push({ path, code: "not_allowed", message: "Send data or data_base64, not both." });
+  else if (read && "json" in read) return read.json;
+  else found.push({ path, code: "invalid_data", message: read?.problem ?? "This is a text in base64." });
+  // What is wrong with it has been told; as data, it is not told as missing besides.
+  return {};
 }
 
 function isBase64(text: string): boolean {

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { limits } from "../core/limits.ts";
 import { createDispatch, type Dispatch, type DispatchPorts } from "./dispatch-event.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -12,7 +14,7 @@ export interface Triggering {
   /** Runs of this node have told events. */
   wake(): void;
   start(): void;
-  /** Resolves when nothing starts runs any more; before the engine is stopped. */
+  /** Resolves when nothing starts runs any more, or the database has kept it waiting for `limits.drainMs`; before the engine is stopped. */
   stop(): Promise<void>;
 }
 
@@ -29,8 +31,8 @@ export function createTriggering(ports: TriggeringPorts): Triggering {
       scheduler.start();
     },
     async stop() {
-      await scheduler.stop();
-      await dispatcher.stop();
+      const stopped = Promise.all([scheduler.stop(), dispatcher.stop()]);
+      await Promise.race([stopped, sleep(limits.drainMs, undefined, { ref: false })]);
     },
   };
 }
