@@ -165,6 +165,14 @@ describe("what is no event", () => {
     expect(issues?.map(({ path }) => path)).toEqual(["$.type", "$.key", "$.data", "$.at"]);
   });
 
+  test("is kept as it is, whatever marks stand in it", async () => {
+    const key = "a?b??'$1;--\\";
+    const data = { "what?": "?? ' \" $1 \\? ; -- :x @y {{ finding.id }}" };
+    const { event } = await emit(server, { key, data });
+    const row = await server.orm.em.fork().findOneOrFail(TriggerEvent, rowId("TriggerEvent", event.id));
+    expect([row.key, row.data]).toEqual([key, data]);
+  });
+
   test("is received with what can be stored of it", async () => {
     const { event } = await emit(server, {
       key: "x".repeat(limits.eventKeyLengthMax),
