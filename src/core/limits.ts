@@ -19,6 +19,8 @@ export const limits = {
   documentValuesMax: 50_000,
   /** Marks and words of one YAML text; 1,000 steps of 12 fields have 72,000. Reading 200,000 takes up to half a second. */
   documentLexemesMax: 200_000,
+  /** Roles and people that one approval names: any one of them decides. */
+  approversMax: 50,
   /** Length of a playbook's name, and of a step's. */
   playbookNameLengthMax: 255,
   /** Longest life of a run that a playbook may ask for: two years, in minutes. */

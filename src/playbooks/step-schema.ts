@@ -94,7 +94,7 @@ const leafFields: Readonly<Record<string, JsonObject>> = {
     approvers: {
       type: "array",
       minItems: 1,
-      maxItems: 50,
+      maxItems: limits.approversMax,
       items: { $ref: "#/$defs/approver" },
       description: "Who may decide; any one of them is enough. Whoever started the run may not.",
     },
