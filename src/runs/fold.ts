@@ -38,7 +38,7 @@ export interface StepState {
   readonly isFinal?: true;
   /** Its outcome is that of the run this one reruns. */
   readonly isTakenOver?: true;
-  /** Of a parallel step whose time is over: how it ends once its branches have. */
+  /** Of a parallel step whose time is over: how it ends once its branches have, and that they are not tried again. Until its next try. */
   readonly closing?: ExecutionError;
 }
 
@@ -66,9 +66,10 @@ export function fold(state: RunState, event: RunEvent): RunState {
       return foldRunStatus(state, event);
     case "STEP_STATUS": {
       const before = state.steps.get(event.stepId);
-      // A try has one outcome, the first: a second one is old news.
-      if (before && isTerminal(before.status) && event.attempt <= before.attempt)
-        return { ...state, sequence: event.sequence };
+      // A try has one outcome, the first: a second one is old news, like all of an earlier try.
+      const isOld =
+        before && (event.attempt < before.attempt || (isTerminal(before.status) && event.attempt === before.attempt));
+      if (isOld) return { ...state, sequence: event.sequence };
       return { ...state, sequence: event.sequence, steps: withStep(state, foldStep(before, event)) };
     }
     case "NOTICE":
@@ -102,17 +103,17 @@ function takenOver(steps: RunState["steps"]): RunState["steps"] {
 }
 
 // Field by field: spreading a dozen small objects took a third of the time that a run needs for itself.
-function foldStep(before: StepState | undefined, event: RunEvent & { type: "STEP_STATUS" }): StepState {
+function foldStep(known: StepState | undefined, event: RunEvent & { type: "STEP_STATUS" }): StepState {
   const { stepId, attempt, status, at } = event;
-  const warnings = warningsOf(before, event);
-  const isNewRound = before === undefined || (isTerminal(before.status) && event.retryAt === undefined);
+  // A new round of tries knows nothing of the last.
+  const before = known && isTerminal(known.status) && event.retryAt === undefined ? undefined : known;
   const step: Mutable<StepState> = {
     stepId,
     attempt,
     status,
-    firstAttempt: isNewRound ? attempt : before.firstAttempt,
-    interruptions: isNewRound ? 0 : before.interruptions,
-    warnings,
+    firstAttempt: before?.firstAttempt ?? attempt,
+    interruptions: before?.interruptions ?? 0,
+    warnings: warningsOf(before, event),
   };
   set(step, "input", event.input ?? before?.input);
   set(step, "actionVersionId", event.actionVersionId ?? before?.actionVersionId);
@@ -129,6 +130,7 @@ function foldStep(before: StepState | undefined, event: RunEvent & { type: "STEP
     set(step, "isTakenOver", event.isTakenOver);
     set(step, "approvalId", before?.approvalId);
     set(step, "bound", before?.bound);
+    set(step, "closing", before?.closing);
   }
   return step;
 }
@@ -142,6 +144,7 @@ function foldWaiting(
   if (event.retryAt !== undefined) {
     set(step, "startedAt", before?.startedAt);
     set(step, "error", before?.error);
+    set(step, "closing", before?.closing);
     set(step, "retryAt", event.retryAt);
     return;
   }
@@ -183,7 +186,7 @@ function foldNotice(state: RunState, event: RunEvent & { type: "NOTICE" }): RunS
     }
     case "step_interrupted": {
       const step = event.stepId === undefined ? undefined : state.steps.get(event.stepId);
-      if (!step) return state;
+      if (step?.status !== "RUNNING") return state;
       return {
         ...state,
         steps: withStep(state, { ...step, status: "PENDING", interruptions: step.interruptions + 1 }),

@@ -44,6 +44,7 @@ export function interruptedFact(step: StepState, isEnding: boolean): Fact {
 /** The events of signals. At least one each, since events are what consumes a signal: a decision that
  * comes when the step does not wait any more is told as just that. */
 export function factsOf(signals: readonly Signal[], state: RunState): readonly Fact[] {
+  const decided = new Set<string>();
   return signals.flatMap((signal): readonly Fact[] => {
     switch (signal.type) {
       case "CANCEL": {
@@ -56,7 +57,10 @@ export function factsOf(signals: readonly Signal[], state: RunState): readonly F
       case "APPROVAL": {
         const { stepId, approvalId, status } = signal.body;
         const step = state.steps.get(stepId);
-        if (step?.status === "WAITING" && step.approvalId === approvalId) return [decidedFact(step, signal.body)];
+        if (step?.status === "WAITING" && step.approvalId === approvalId && !decided.has(approvalId)) {
+          decided.add(approvalId);
+          return [decidedFact(step, signal.body)];
+        }
         const message = `${status === "EXPIRED" ? "The time was over" : `It was ${status.toLowerCase()}`} when the step did not wait any more.`;
         return [{ type: "NOTICE", stepId, code: "approval_too_late", message }];
       }

@@ -6,7 +6,8 @@ import type { StepEnd, Walk } from "./walk.ts";
 
 /**
  * How a parallel step ends, asked after each thing that happened to one of its branches; undefined while it goes on. `ALL` waits for every
- * branch, then fails if one failed; `ANY` takes the outcome of the first that ends. Once its time is over it waits for what is being ended.
+ * branch, then fails if one failed; `ANY` takes the outcome of the first that ends, or of the approval that was refused before this try of
+ * it began. Once its time is over it waits for what is being ended.
  */
 export function joinedOutcome(plan: Plan, walk: Walk, step: PlanParallelStep): StepEnd | undefined {
   const { run, ready } = walk;
@@ -20,7 +21,7 @@ export function joinedOutcome(plan: Plan, walk: Walk, step: PlanParallelStep): S
     const isIdle = !activeSteps(run).some(({ stepId }) => branches.has(stepId));
     return isIdle ? { ...ended(plan, over), status: "TIMED_OUT", error: closing } : undefined;
   }
-  const [first] = over;
+  const first = over.find((branch) => isRefused(plan, branch)) ?? over[0];
   if (step.join === "ANY") return first && ended(plan, [first]);
   return over.length === step.branches.length ? ended(plan, over) : undefined;
 }
@@ -34,6 +35,10 @@ function ended(plan: Plan, branches: readonly StepState[]): StepEnd {
   if (!first) return { status: "SUCCEEDED", output };
   const isTimedOut = failed.every(({ status }) => status === "TIMED_OUT");
   return { status: isTimedOut ? "TIMED_OUT" : "FAILED", output, error: errorOf(first, failed.length - 1) };
+}
+
+function isRefused({ steps }: Plan, { stepId, status }: StepState): boolean {
+  return steps.get(stepId)?.type === "APPROVAL" && status !== "SUCCEEDED" && status !== "SIMULATED";
 }
 
 /** A branch that says `on_failure: continue` fails for itself only. */

@@ -1,11 +1,12 @@
 import { limits } from "../core/limits.ts";
 import type { FailureRule, Plan, PlanStep } from "../playbooks/plan.ts";
+import { isTerminal } from "./events.ts";
 import type { RunState, StepState } from "./fold.ts";
 import type { Walk } from "./walk.ts";
 
-/** Steps with something under way or to come. */
+/** Steps with something under way or to come; PENDING is one that was interrupted and is to start again. */
 export function activeSteps(run: RunState): readonly StepState[] {
-  return [...run.steps.values()].filter(({ status }) => status === "RUNNING" || status === "WAITING");
+  return [...run.steps.values()].filter(({ status }) => !isTerminal(status));
 }
 
 /** True while anything of the run has not had its last word: told to start, running, waiting, or to be tried again. */
@@ -19,7 +20,6 @@ export function isUnderWay(plan: Plan, { run, ready }: Pick<Walk, "run" | "ready
 export function isOver(plan: Plan, run: RunState, state: StepState): boolean {
   switch (state.status) {
     case "PENDING":
-      return run.ending !== undefined;
     case "RUNNING":
     case "WAITING":
       return false;
@@ -30,11 +30,16 @@ export function isOver(plan: Plan, run: RunState, state: StepState): boolean {
 
 /** How long until the next try of a step that has failed; undefined where there is none, or its run or its parallel step is ending. */
 export function triesAgainAfter(plan: Plan, run: RunState, state: StepState): number | undefined {
-  if ((state.status !== "FAILED" && state.status !== "TIMED_OUT") || run.ending) return undefined;
+  if (state.status !== "FAILED" && state.status !== "TIMED_OUT") return undefined;
   const step = plan.steps.get(state.stepId);
-  if (!step || isRefusal(plan, run, step)) return undefined;
-  if (step.parallel !== undefined && run.steps.get(step.parallel)?.closing) return undefined;
+  if (!step || isStopping(plan, run, state.stepId) || isRefusal(plan, run, step)) return undefined;
   return retryDelay(step, state);
+}
+
+/** True where nothing of the step is begun any more: its run was told to stop, or the time of its parallel step is over. */
+export function isStopping({ steps }: Plan, run: RunState, stepId: string): boolean {
+  const parallel = steps.get(stepId)?.parallel;
+  return run.ending !== undefined || (parallel !== undefined && run.steps.get(parallel)?.closing !== undefined);
 }
 
 /**
@@ -52,20 +57,26 @@ export function retryDelay(step: PlanStep, state: StepState): number | undefined
 
 /** What the last failure of a step does. A "no" of people goes to the step that is named for it, or ends the run: nothing else. */
 export function ruleOf(plan: Plan, run: RunState, step: PlanStep, { status }: StepState): FailureRule {
-  if (step.type === "APPROVAL") return status === "TIMED_OUT" ? step.onTimeout : step.onFailure;
-  if (isRefusal(plan, run, step) && typeof step.onFailure !== "object") return "abort";
-  return step.onFailure;
+  const rule = step.type === "APPROVAL" && status === "TIMED_OUT" ? step.onTimeout : step.onFailure;
+  return typeof rule !== "object" && isRefusal(plan, run, step) ? "abort" : rule;
 }
 
-/** What an approval comes to that nobody gave; CANCELLED where the time of its parallel step was over first. */
-const unapproved: ReadonlySet<StepState["status"]> = new Set(["FAILED", "TIMED_OUT", "CANCELLED"]);
-
-/** True where people did not approve: of an approval that failed, and of a parallel step with such a branch. */
-function isRefusal({ steps }: Plan, run: RunState, step: PlanStep): boolean {
+/**
+ * True where people did not approve: of an approval that failed, and of a parallel step with such a branch, or whose time was over before
+ * the branch had its answer.
+ */
+export function isRefusal({ steps }: Plan, run: RunState, step: PlanStep): boolean {
   if (step.type === "APPROVAL") return true;
   if (step.type !== "PARALLEL") return false;
+  const isClosed = run.steps.get(step.id)?.closing !== undefined;
   return step.branches.some((id) => {
+    if (steps.get(id)?.type !== "APPROVAL") return false;
     const status = run.steps.get(id)?.status;
-    return steps.get(id)?.type === "APPROVAL" && status !== undefined && unapproved.has(status);
+    return status === "SUCCEEDED" || status === "SIMULATED" ? false : isClosed || isUnapproved(status);
   });
+}
+
+/** What an approval comes to that nobody gave. */
+function isUnapproved(status: StepState["status"] | undefined): boolean {
+  return status === "FAILED" || status === "TIMED_OUT" || status === "CANCELLED";
 }

@@ -1,9 +1,9 @@
 import type { ExecutionError } from "../executors/executor.ts";
 import type { PlanParallelStep, PlanStep } from "../playbooks/plan.ts";
-import { isTerminal, type RunEvent } from "./events.ts";
+import { isTerminal, type RunEvent, type RunStatusFact, type StepStatusFact } from "./events.ts";
 import { fold, type RunState, type StepState } from "./fold.ts";
 import { joinedOutcome } from "./join.ts";
-import { activeSteps, isUnderWay, ruleOf, triesAgainAfter } from "./outcome-rules.ts";
+import { activeSteps, isRefusal, isStopping, isUnderWay, ruleOf, triesAgainAfter } from "./outcome-rules.ts";
 import type { Command, RunPlan, Verdict, Walk } from "./walk.ts";
 
 const nothingReady: Walk["ready"] = new Map();
@@ -43,11 +43,38 @@ export function wake(walk: Walk, stepId: string): Move {
   return step.until === undefined ? [walk, []] : [walk, [{ type: "END_STEP", stepId, attempt, status: "SUCCEEDED" }]];
 }
 
+/**
+ * The fact that answers a command which takes nothing but time. Undefined where what came since it was given has made it pointless, so it is
+ * to be asked when the fact is to happen and no sooner: a try has one outcome.
+ * @param now Milliseconds since 1970.
+ */
+export function answerOf(
+  plan: RunPlan,
+  { run, isFinished }: Walk,
+  command: Extract<Command, { type: "RETRY_STEP" | "END_STEP" | "RETRY_RUN" }>,
+  now: number,
+): StepStatusFact | (RunStatusFact & { readonly runAttempt: number }) | undefined {
+  if (isFinished) return undefined;
+  if (command.type === "RETRY_RUN") {
+    return run.ending ? undefined : { type: "RUN_STATUS", status: "RUNNING", runAttempt: command.runAttempt };
+  }
+  const { stepId, attempt } = command;
+  const step = run.steps.get(stepId);
+  if (!step) return undefined;
+  const isOver = isTerminal(step.status);
+  if (command.type === "END_STEP") {
+    return isOver || step.attempt !== attempt ? undefined : { ...command, type: "STEP_STATUS" };
+  }
+  if (!isOver || step.attempt !== attempt - 1 || isStopping(plan, run, stepId)) return undefined;
+  return { type: "STEP_STATUS", stepId, attempt, status: "WAITING", retryAt: now + command.delayMs };
+}
+
 function afterNotice(plan: RunPlan, walk: Walk, event: RunEvent & { type: "NOTICE" }): Move {
   switch (event.code) {
     case "step_interrupted": {
       const step = walk.run.steps.get(event.stepId ?? "");
-      if (step?.status !== "PENDING" || walk.run.ending) return [walk, []];
+      if (step?.status !== "PENDING") return [walk, []];
+      if (isStopping(plan, walk.run, step.stepId)) return [walk, [{ type: "CANCEL_STEP", stepId: step.stepId }]];
       return command(walk, step.stepId, step.attempt + 1);
     }
     case "step_timed_out": {
@@ -82,8 +109,10 @@ function afterStep(plan: RunPlan, walk: Walk, stepId: string): Move {
   const state = walk.run.steps.get(stepId);
   const step = plan.steps.get(stepId);
   if (!state || !step) return [walk, []];
-  if (step.type === "PARALLEL" && state.status === "RUNNING") return fork(plan, walk, step);
-  if (!isTerminal(state.status)) return [walk, []];
+  if (!isTerminal(state.status)) {
+    if (isStopping(plan, walk.run, stepId)) return [walk, [{ type: "CANCEL_STEP", stepId }]];
+    return step.type === "PARALLEL" && state.status === "RUNNING" ? fork(plan, walk, step) : [walk, []];
+  }
   if (walk.run.ending) return end(plan, walk, walk.verdict);
   const again = triesAgainAfter(plan, walk.run, state);
   if (again !== undefined) {
@@ -126,15 +155,18 @@ function afterFailure(plan: RunPlan, walk: Walk, step: PlanStep, state: StepStat
   return finish(plan, walk, "FAILED", { code: error.code, message: `Step ${step.id}: ${error.message}` });
 }
 
-/** Starts every branch that is not taken over. */
+/**
+ * Starts every branch that is not taken over. One that an earlier try left under way goes on in this one, and after an approval that was
+ * refused meanwhile there is nothing to start.
+ */
 function fork(plan: RunPlan, walk: Walk, step: PlanParallelStep): Move {
   const { run } = walk;
   const ready = new Map(walk.ready);
   const commands: Command[] = [];
-  if (!run.ending && !run.steps.get(step.id)?.closing) {
+  if (!isRefusal(plan, run, step)) {
     for (const stepId of step.branches) {
       const known = run.steps.get(stepId);
-      if (known?.isTakenOver) continue;
+      if (known?.isTakenOver || ready.has(stepId) || (known && !isTerminal(known.status))) continue;
       const attempt = (known?.attempt ?? 0) + 1;
       ready.set(stepId, attempt);
       commands.push({ type: "START_STEP", stepId, attempt });

@@ -1,20 +1,20 @@
 import { describe, expect, test } from "vitest";
 import { limits } from "../../src/core/limits.ts";
 import { actionPlan } from "../../src/runs/action-plan.ts";
-import { retryDelay } from "../../src/runs/transition.ts";
-import { actionStep, conditionStep, planOf, type Script, type ScriptedOutcome, WalkDriver } from "./walk-driver.ts";
+import { retryDelay } from "../../src/runs/outcome-rules.ts";
+import { transition } from "../../src/runs/transition.ts";
+import {
+  actionStep,
+  always,
+  conditionStep,
+  failed,
+  planOf,
+  type Script,
+  scripted,
+  succeeded,
+  WalkDriver,
+} from "./walk-driver.ts";
 
-const succeeded: ScriptedOutcome = { status: "SUCCEEDED", output: {} };
-const failed: ScriptedOutcome = { status: "FAILED", error: { code: "exit_code", message: "It broke." } };
-const always =
-  (outcome: ScriptedOutcome): Script =>
-  () =>
-    outcome;
-/** Outcomes of each step by attempt; the last one holds for all that follow. */
-const scripted =
-  (outcomes: Record<string, readonly ScriptedOutcome[]>): Script =>
-  ({ stepId, attempt }) =>
-    outcomes[stepId]?.[attempt - 1] ?? outcomes[stepId]?.at(-1) ?? succeeded;
 const cancel = { type: "NOTICE", code: "cancel_requested", message: "Cancelled by ann." } as const;
 const timeOver = { type: "NOTICE", code: "run_timed_out", message: "The run's time was over." } as const;
 
@@ -22,9 +22,9 @@ describe("a playbook", () => {
   const two = planOf([actionStep("a", { onSuccess: "b" }), actionStep("b")]);
 
   test("runs step after step and succeeds with the last", () => {
-    const { walk, ...driver } = new WalkDriver(two, always(succeeded)).begin().go();
-    expect(driver.events.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(walk.run).toMatchObject({ status: "SUCCEEDED", startedAt: 1_000, finishedAt: 1_005 });
+    const { walk, events } = new WalkDriver(two, always(succeeded)).begin().go();
+    expect(events.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(walk.run).toMatchObject({ status: "SUCCEEDED", startedAt: 1_000, finishedAt: 1_000 });
   });
 
   test("starts a step in the same hand-over as the outcome before it", () => {
@@ -134,7 +134,7 @@ describe("a step that fails", () => {
 
   test("is not refused a try for the attempts that ended with their node", () => {
     const step = actionStep("a", { maxRetries: 1, retryDelayMs: 5 });
-    const state = { stepId: "a", status: "FAILED" as const, warnings: [] };
+    const state = { stepId: "a", status: "FAILED" as const, firstAttempt: 1, warnings: [] };
     const delays = [1, 2, 3, 4].map((attempt) => retryDelay(step, { ...state, attempt, interruptions: 2 }));
     expect(delays.slice(2)).toEqual([5, undefined]);
   });
@@ -161,11 +161,13 @@ describe("an action executed by itself", () => {
 });
 
 describe("a run that is told to stop", () => {
-  const plan = planOf([actionStep("a", { onSuccess: "b", maxRetries: 9, onFailure: "continue" }), actionStep("b")]);
+  const plan = planOf([
+    actionStep("a", { onSuccess: "b", maxRetries: 9, retryDelayMs: 5, onFailure: "continue" }),
+    actionStep("b"),
+  ]);
   const stopped = (at: string, notice: typeof cancel | typeof timeOver, outcome = failed) => {
     const driver = new WalkDriver(plan, always(outcome)).begin().go((now) => now.trail().at(-1) === at);
-    driver.advance([notice]);
-    return driver;
+    return driver.advance([notice]).go();
   };
 
   test.each(["a.1 RUNNING", "a.2 WAITING", "b.1 RUNNING"])("is cancelled from %s on, and starts nothing more", (at) => {
@@ -176,9 +178,49 @@ describe("a run that is told to stop", () => {
   });
 
   test("is cancelled before its first step has started", () => {
-    const driver = new WalkDriver(plan, always(succeeded));
-    driver.advance([{ type: "RUN_STATUS", status: "QUEUED" }, cancel]);
+    const driver = new WalkDriver(plan, always(succeeded)).advance([{ type: "RUN_STATUS", status: "QUEUED" }, cancel]);
     expect(driver.trail()).toEqual(["run.1 QUEUED", "cancel_requested", "run.1 CANCELLED"]);
+  });
+
+  test("is cancelled while the inputs of its step are worked out, which does not start when they are", () => {
+    const slow = new WalkDriver(plan, always({ ...succeeded, isSlow: true })).begin().cancel();
+    expect(slow.trail()).toEqual(["run.1 RUNNING", "cancel_requested", "run.1 CANCELLED"]);
+    slow.advance([{ type: "PREPARED", stepId: "a", attempt: 1 }]);
+    expect(slow.statusOf("a")).toBeUndefined();
+  });
+
+  test("is cancelled while the inputs of a retry are worked out: no executor is there to say so", () => {
+    const slow = scripted({ a: [failed, { ...succeeded, isSlow: true }] });
+    const driver = new WalkDriver(plan, slow).begin().go((now) => now.preparing.has("a"));
+    expect(driver.cancel().trail().slice(-3)).toEqual(["cancel_requested", "a.2 CANCELLED", "run.1 CANCELLED"]);
+  });
+
+  test("ends at once what was prepared just before, though it hears of both together", () => {
+    const driver = new WalkDriver(plan, always({ ...succeeded, isSlow: true })).begin().hold();
+    driver
+      .advance([{ type: "PREPARED", stepId: "a", attempt: 1 }])
+      .say("CANCEL", { by: "ann" })
+      .hear()
+      .settle();
+    expect(driver.go().trail().slice(1)).toEqual([
+      "a.1 RUNNING",
+      "cancel_requested",
+      "a.1 CANCELLED",
+      "run.1 CANCELLED",
+    ]);
+  });
+
+  test("does not try again what failed just before, though it hears of both together", () => {
+    const driver = new WalkDriver(plan, always(failed)).begin().hold();
+    driver.advance([{ type: "STEP_STATUS", stepId: "a", attempt: 1, ...failed }, cancel]).settle();
+    expect(driver.trail().slice(2)).toEqual(["a.1 FAILED", "cancel_requested", "run.1 CANCELLED"]);
+  });
+
+  test("is not run again as a whole when what asks for it comes just before", () => {
+    const again = planOf([actionStep("a", { onFailure: "retry" })], { maxRetries: 3 });
+    const driver = new WalkDriver(again, always(failed)).begin().hold();
+    driver.advance([{ type: "STEP_STATUS", stepId: "a", attempt: 1, ...failed }, cancel]).settle();
+    expect(driver.trail().slice(2)).toEqual(["a.1 FAILED", "cancel_requested", "run.1 CANCELLED"]);
   });
 
   test("is timed out when its time was over, also while it waits", () => {
@@ -188,9 +230,14 @@ describe("a run that is told to stop", () => {
     });
   });
 
+  test("is timed out by the clock, and not before", () => {
+    const bounded = new WalkDriver({ ...plan, timeoutMs: 60_000 }, always(succeeded)).begin();
+    expect(bounded.elapse(59_999).walk.run.ending).toBeUndefined();
+    expect(bounded.elapse(1).go().walk.run).toMatchObject({ status: "TIMED_OUT", finishedAt: 61_000 });
+  });
+
   test("ends as the first word said, whatever comes later", () => {
-    const driver = new WalkDriver(plan, always(succeeded)).begin();
-    driver.advance([timeOver, cancel]);
+    const driver = new WalkDriver(plan, always(succeeded)).begin().advance([timeOver, cancel]).go();
     expect(driver.walk.run.status).toBe("TIMED_OUT");
   });
 
@@ -198,8 +245,15 @@ describe("a run that is told to stop", () => {
     const driver = new WalkDriver(plan, always(succeeded)).begin();
     driver.advance([cancel, { type: "STEP_STATUS", stepId: "a", attempt: 1, ...succeeded }]);
     expect(driver.trail().at(-1)).toBe("run.1 CANCELLED");
-    expect(driver.walk.run.steps.get("a")?.status).toBe("SUCCEEDED");
-    expect(driver.walk.run.steps.has("b")).toBe(false);
+    expect(driver.statusOf("a")).toBe("SUCCEEDED");
+    expect(driver.statusOf("b")).toBeUndefined();
+  });
+
+  test("stops a step that begins all the same", () => {
+    const driver = new WalkDriver(plan, always(succeeded)).begin().advance([cancel]);
+    const late = { type: "STEP_STATUS", stepId: "b", attempt: 1, status: "RUNNING" } as const;
+    const [, commands] = transition(plan, driver.walk, { ...late, sequence: 4, at: 1_000, runAttempt: 1 });
+    expect(commands).toEqual([{ type: "CANCEL_STEP", stepId: "b" }]);
   });
 });
 
@@ -232,9 +286,48 @@ describe("a step whose node died", () => {
 
   test("is cancelled where the run had been told to stop", () => {
     const driver = new WalkDriver(plan, always(succeeded)).begin();
-    driver.events.push({ ...cancel, sequence: 3, at: 0, runAttempt: 1 });
-    driver.crash();
+    driver.cancel().crash();
     expect(driver.trail().slice(-2)).toEqual(["a.1 CANCELLED", "run.1 CANCELLED"]);
+    expect(driver.walk.run.steps.get("a")?.error?.code).toBe("effect_unknown");
+  });
+
+  test("is cancelled where the run is told to stop with the next node's first breath", () => {
+    const driver = new WalkDriver(plan, always(succeeded)).begin().say("CANCEL", { by: "ann" });
+    expect(driver.crash().trail().slice(-3)).toEqual(["cancel_requested", "a.1 CANCELLED", "run.1 CANCELLED"]);
+  });
+
+  test("is not run again where the run's time was over meanwhile", () => {
+    const bounded = new WalkDriver({ ...plan, timeoutMs: 60_000 }, always(succeeded)).begin();
+    expect(bounded.crash({ downMs: 70_000 }).trail().slice(-3)).toEqual([
+      "run_timed_out",
+      "a.1 CANCELLED",
+      "run.1 TIMED_OUT",
+    ]);
+  });
+
+  test("is cancelled where the run is told to stop before it runs again", () => {
+    const slow = new WalkDriver(plan, ({ attempt }) => (attempt === 1 ? succeeded : { ...succeeded, isSlow: true }));
+    slow.begin().crash();
+    expect(slow.cancel().trail().slice(-4)).toEqual([
+      "step_interrupted",
+      "cancel_requested",
+      "a.1 CANCELLED",
+      "run.1 CANCELLED",
+    ]);
+  });
+
+  test("starts when its inputs are known, also where the node that asked for them died", () => {
+    const slow = new WalkDriver(plan, always({ ...succeeded, isSlow: true })).begin().crash().go();
+    expect(slow.trail().slice(1, 3)).toEqual(["a.1 RUNNING", "a.1 SUCCEEDED"]);
+  });
+
+  test("hears again what the node that died had heard and not written", () => {
+    const driver = new WalkDriver(plan, always(succeeded)).begin().cancel();
+    expect(driver.crash({ lost: 1 }).trail().slice(2)).toEqual([
+      "cancel_requested",
+      "a.1 CANCELLED",
+      "run.1 CANCELLED",
+    ]);
   });
 });
 
@@ -245,5 +338,20 @@ describe("an event that is old news", () => {
     driver.advance([{ type: "STEP_STATUS", stepId: "a", attempt: 1, ...failed }]);
     expect(driver.walk.run.steps.get("a")).toMatchObject({ status: "SUCCEEDED", output: {} });
     expect(driver.trail().slice(-2)).toEqual(["b.1 RUNNING", "a.1 FAILED"]);
+  });
+
+  test("of an earlier try does not end the one that waits", () => {
+    const plan = planOf([actionStep("a", { maxRetries: 1, retryDelayMs: 50 })]);
+    const driver = new WalkDriver(plan, always(failed)).begin().end("a");
+    driver.advance([{ type: "STEP_STATUS", stepId: "a", attempt: 1, ...succeeded }]);
+    expect(driver.walk.run.steps.get("a")).toMatchObject({ status: "WAITING", attempt: 2 });
+  });
+
+  test("tells of no interruption of what has ended", () => {
+    const plan = planOf([actionStep("a", { onSuccess: "b" }), actionStep("b")]);
+    const driver = new WalkDriver(plan, always(succeeded)).begin().end("a");
+    driver.advance([{ type: "NOTICE", stepId: "a", code: "step_interrupted", message: "Old." }]);
+    expect(driver.walk.ready.size).toBe(0);
+    expect(driver.statusOf("a")).toBe("SUCCEEDED");
   });
 });

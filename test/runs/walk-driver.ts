@@ -1,15 +1,18 @@
-import type { PlanActionStep, PlanConditionStep, PlanStep } from "../../src/playbooks/plan.ts";
-import type { Fact, RunEvent, StepStatusFact } from "../../src/runs/events.ts";
-import { interruptedFact } from "../../src/runs/interruption.ts";
-import {
-  activeSteps,
-  beginning,
-  type Command,
-  type RunPlan,
-  transition,
-  type Walk,
-  wake,
-} from "../../src/runs/transition.ts";
+import type {
+  PlanActionStep,
+  PlanApprovalStep,
+  PlanConditionStep,
+  PlanDelayStep,
+  PlanParallelStep,
+  PlanStep,
+} from "../../src/playbooks/plan.ts";
+import type { Fact, StepStatusFact } from "../../src/runs/events.ts";
+import { fallDue } from "../../src/runs/fall-due.ts";
+import { nextDue } from "../../src/runs/head-change.ts";
+import type { DecisionBody } from "../../src/runs/interruption.ts";
+import { activeSteps } from "../../src/runs/outcome-rules.ts";
+import type { RunPlan } from "../../src/runs/walk.ts";
+import { ResidentWalk, type Start } from "./resident-walk.ts";
 
 const common = { onSuccess: null, onFailure: "abort", maxRetries: 0, retryDelayMs: 0 } as const;
 
@@ -19,6 +22,26 @@ export function actionStep(id: string, rest: Partial<PlanActionStep> = {}): Plan
 
 export function conditionStep(id: string, rest: Partial<PlanConditionStep> = {}): PlanConditionStep {
   return { ...common, type: "CONDITION", id, name: id, expression: "true", onTrue: null, onFalse: null, ...rest };
+}
+
+export function delayStep(id: string, rest: Partial<PlanDelayStep> = {}): PlanDelayStep {
+  return { ...common, type: "DELAY", id, name: id, durationMs: 60_000, ...rest };
+}
+
+export function approvalStep(id: string, rest: Partial<PlanApprovalStep> = {}): PlanApprovalStep {
+  const asked = { onFailure: "abort", onTimeout: "abort", approvers: [{ role: "admin" }] } as const;
+  return { ...common, type: "APPROVAL", id, name: id, ...asked, ...rest };
+}
+
+/** The parallel step and, behind it, its branches. */
+export function parallelSteps(
+  id: string,
+  branches: readonly PlanStep[],
+  rest: Partial<PlanParallelStep> = {},
+): readonly PlanStep[] {
+  const ids = branches.map((branch) => branch.id);
+  const step: PlanParallelStep = { ...common, type: "PARALLEL", id, name: id, branches: ids, join: "ALL", ...rest };
+  return [step, ...branches.map((branch) => ({ ...branch, parallel: id }))];
 }
 
 export function planOf(steps: readonly PlanStep[], rest: Partial<RunPlan> = {}): RunPlan {
@@ -34,148 +57,175 @@ export function planOf(steps: readonly PlanStep[], rest: Partial<RunPlan> = {}):
   };
 }
 
-/** What a try of a step comes to; `retry` and `onInterrupt` are what its action says of itself. */
+/**
+ * What a try of a step comes to; `retry` and `onInterrupt` are what its action says of itself. Of an approval: SUCCEEDED and FAILED are what
+ * people decide, anything else that nobody does.
+ */
 export type ScriptedOutcome = Pick<
   StepStatusFact,
   "status" | "output" | "error" | "isFinal" | "retry" | "onInterrupt"
 > & {
   /** The outcome came of its inputs: nothing was called. */
   readonly isImmediate?: true;
+  /** Its inputs are not known at once. */
+  readonly isSlow?: true;
 };
 
-export type Script = (step: {
-  readonly stepId: string;
-  readonly attempt: number;
-  readonly runAttempt: number;
-}) => ScriptedOutcome;
+export type Script = (step: Start & { readonly runAttempt: number }) => ScriptedOutcome;
 
-/** Walks a plan with scripted outcomes as the engine does, without a clock and without a journal. */
-export class WalkDriver {
-  readonly plan: RunPlan;
-  readonly events: RunEvent[] = [];
-  /** Of every retry, in order. */
-  readonly delays: number[] = [];
-  /** How many events were durable after each hand-over to the journal: a crash leaves one of these. */
-  readonly boundaries: number[] = [];
-  walk: Walk = beginning;
+export const succeeded: ScriptedOutcome = { status: "SUCCEEDED", output: {} };
+export const failed: ScriptedOutcome = { status: "FAILED", error: { code: "exit_code", message: "It broke." } };
+
+export const always =
+  (outcome: ScriptedOutcome): Script =>
+  () =>
+    outcome;
+
+/** Outcomes of each step by attempt; the last one holds for all that follow. */
+export const scripted =
+  (outcomes: Record<string, readonly ScriptedOutcome[]>): Script =>
+  ({ stepId, attempt }) =>
+    outcomes[stepId]?.[attempt - 1] ?? outcomes[stepId]?.at(-1) ?? succeeded;
+
+/** Which of so many things that could happen next does. */
+export type Choose = (count: number) => number;
+
+/** Walks a plan with scripted outcomes: whatever can happen next may be what happens next. By itself, the clock comes last. */
+export class WalkDriver extends ResidentWalk {
   readonly #script: Script;
+  readonly #choose: Choose;
+  /** Requests for approval that are not open any more. */
+  readonly #decided = new Set<string>();
+  #requests = 0;
 
-  constructor(plan: RunPlan, script: Script) {
-    this.plan = plan;
+  constructor(plan: RunPlan, script: Script, choose: Choose = () => 0) {
+    super(plan, { begin: (start, isPrepared) => this.#begun(start, isPrepared) });
     this.#script = script;
+    this.#choose = choose;
   }
 
-  begin(): this {
-    this.advance([{ type: "RUN_STATUS", status: "RUNNING" }]);
-    return this;
+  begin(takenOver: readonly StepStatusFact[] = []): this {
+    return this.advance([...takenOver, { type: "RUN_STATUS", status: "RUNNING" }]);
   }
 
   /** To the end of the run, or until `until` says so; asked before whatever happens next. */
   go(until: (driver: this) => boolean = () => false): this {
-    while (!this.walk.isFinished && !until(this)) this.#next();
+    while (!this.walk.isFinished && !until(this)) {
+      const moves = this.#moves();
+      const move = moves[this.#choose(moves.length)];
+      if (!move) throw new Error(`Nothing is under way, and the run has not ended: ${this.trail().join(", ")}`);
+      move();
+    }
     return this;
   }
 
-  advance(facts: readonly (Fact & { runAttempt?: number })[]): void {
-    const items: ((Fact & { runAttempt?: number }) | Command)[] = [...facts];
-    for (let next = 0; next < items.length; next += 1) {
-      const item = items[next] as Fact | Command;
-      items.push(...(isCommand(item) ? this.#obey(item) : this.#hear(item)));
-    }
-    this.boundaries.push(this.events.length);
+  /** The executor of the step ends as scripted, or, where it was told to end, may do that. */
+  end(stepId: string): this {
+    const attempt = this.executing.get(stepId);
+    if (attempt === undefined) throw new Error(`Nothing is under way of ${stepId}: ${this.trail().join(", ")}`);
+    const isObedient = this.told.has(stepId) && this.#choose(2) === 0;
+    this.executing.delete(stepId);
+    this.told.delete(stepId);
+    const outcome = isObedient ? { status: "CANCELLED" as const } : this.#outcome({ stepId, attempt });
+    return this.advance([{ type: "STEP_STATUS", stepId, attempt, ...outcome }]);
   }
 
-  /** The node dies; the next one goes on from what the events say. */
-  crash(): void {
-    this.walk = replayed(this.plan, this.events);
-    const underWay = activeSteps(this.walk).filter(({ status }) => status === "RUNNING");
-    const isEnding = this.walk.run.ending !== undefined;
-    this.advance(underWay.map((step) => interruptedFact(step, isEnding)));
+  cancel(): this {
+    return this.say("CANCEL", { by: "ann" }).hear();
+  }
+
+  /** The row of the request arbitrates: what comes second changes nothing. The run has yet to hear of it. */
+  decide(stepId: string, status: DecisionBody["status"]): this {
+    const approvalId = this.walk.run.steps.get(stepId)?.approvalId;
+    if (approvalId === undefined) throw new Error(`Nobody was asked by ${stepId}: ${this.trail().join(", ")}`);
+    if (this.#decided.has(approvalId)) return this;
+    this.#decided.add(approvalId);
+    const by = status === "EXPIRED" ? null : "bob";
+    return this.say("APPROVAL", { approvalId, stepId, status, by, comment: null });
+  }
+
+  /** Time passes, and what has fallen due by then happens. */
+  elapse(ms: number): this {
+    this.now += ms;
+    const { walk, items, expired } = fallDue(this.walk, this.info, this.now);
+    for (const { stepId, approvalId } of walk.run.steps.values()) {
+      if (approvalId !== undefined && expired.includes(approvalId)) this.decide(stepId, "EXPIRED");
+    }
+    this.walk = walk;
+    return this.advance(items);
   }
 
   /** Each event as one word, e.g. `enrich.1 RUNNING`. */
   trail(): string[] {
     return this.events.map((event) => {
       if (event.type === "STEP_STATUS") return `${event.stepId}.${event.attempt} ${event.status}`;
-      return event.type === "RUN_STATUS"
-        ? `run.${event.runAttempt} ${event.status}`
-        : event.type === "NOTICE"
-          ? event.code
-          : "log";
+      if (event.type === "RUN_STATUS") return `run.${event.runAttempt} ${event.status}`;
+      return event.type === "NOTICE" ? event.code : "log";
     });
   }
 
-  #next(): void {
-    const step = activeSteps(this.walk)[0];
-    const [ready] = this.walk.ready;
-    if (step?.status === "RUNNING") this.advance([this.#outcome(step)]);
-    else if (step) this.#obeyAll(wake(this.walk, step.stepId));
-    else if (ready) this.#obeyAll([this.walk, [{ type: "START_STEP", stepId: ready[0], attempt: ready[1] }]]);
-    else throw new Error(`Nothing is under way, and the run has not ended: ${this.trail().join(", ")}`);
+  statusOf(stepId: string): string | undefined {
+    return this.walk.run.steps.get(stepId)?.status;
   }
 
-  #obeyAll([walk, commands]: readonly [Walk, readonly Command[]]): void {
-    this.walk = walk;
-    this.advance(commands.flatMap((command) => this.#obey(command)));
+  #moves(): readonly (() => void)[] {
+    // A journal does not hold up a run for ever.
+    if (this.isHeld && this.#choose(3) === 0) return [() => this.settle()];
+    const due = nextDue(this.walk, this.info, this.#decided);
+    return [
+      ...(this.isHeld ? [() => this.settle()] : [...this.executing.keys()].map((stepId) => () => this.end(stepId))),
+      ...[...this.preparing].map(
+        ([stepId, attempt]) =>
+          () =>
+            this.advance([{ type: "PREPARED", stepId, attempt }]),
+      ),
+      ...(this.unheard.length > 0 ? [() => this.hear()] : []),
+      ...this.#decisions(),
+      ...(due === undefined ? [] : [() => this.elapse(Math.max(due - this.now, 0) + 1_000 * this.#choose(3))]),
+    ];
   }
 
-  #hear(fact: Fact & { runAttempt?: number }): readonly Command[] {
-    const { sequence, runAttempt } = this.walk.run;
-    const event: RunEvent = { runAttempt, ...fact, sequence: sequence + 1, at: 1_000 + sequence };
-    const [walk, commands] = transition(this.plan, this.walk, event);
-    this.walk = walk;
-    this.events.push(event);
-    return commands;
+  #decisions(): readonly (() => void)[] {
+    return activeSteps(this.walk.run).flatMap((step) => {
+      const { stepId, attempt, status, approvalId, expiresAt } = step;
+      if (status !== "WAITING" || approvalId === undefined || this.#decided.has(approvalId)) return [];
+      const decision = this.#scripted({ stepId, attempt }).status;
+      if (decision === "SUCCEEDED") return [() => this.decide(stepId, "APPROVED")];
+      if (decision === "FAILED") return [() => this.decide(stepId, "REJECTED")];
+      return expiresAt === undefined ? [() => this.decide(stepId, "EXPIRED")] : [];
+    });
   }
 
-  #obey(command: Command): (Fact & { runAttempt?: number })[] {
-    switch (command.type) {
-      case "START_STEP":
-        return this.walk.ready.get(command.stepId) === command.attempt ? [this.#started(command)] : [];
-      case "RETRY_STEP": {
-        const { stepId, attempt, delayMs } = command;
-        this.delays.push(delayMs);
-        return [{ type: "STEP_STATUS", stepId, attempt, status: "WAITING", retryAt: delayMs }];
+  #begun(start: Start, isPrepared: boolean): Fact | undefined {
+    const { retry, onInterrupt, isImmediate, isSlow } = this.#scripted(start);
+    if (isSlow && !isPrepared) return undefined;
+    const about = { type: "STEP_STATUS" as const, ...start };
+    const step = this.plan.steps.get(start.stepId);
+    switch (step?.type) {
+      case "DELAY":
+        return { ...about, status: "WAITING", until: this.now + step.durationMs };
+      case "APPROVAL": {
+        // What it is to say can't be told, or the run is dry.
+        if (isImmediate && this.#scripted(start).status === "SIMULATED") return { ...about, status: "SIMULATED" };
+        if (isImmediate) return { ...about, status: "FAILED", error: { code: "bad", message: "Bad." }, isFinal: true };
+        this.#requests += 1;
+        const expiry = step.timeoutMs === undefined ? {} : { expiresAt: this.now + step.timeoutMs };
+        return { ...about, status: "WAITING", approval: { id: `approval-${this.#requests}`, bound: {}, ...expiry } };
       }
-      case "CANCEL_STEP": {
-        const step = activeSteps(this.walk).find(({ stepId }) => stepId === command.stepId);
-        return step ? [{ type: "STEP_STATUS", stepId: step.stepId, attempt: step.attempt, status: "CANCELLED" }] : [];
-      }
-      case "RETRY_RUN":
-        return [{ type: "RUN_STATUS", status: "RUNNING", runAttempt: command.runAttempt }];
-      case "FINISH_RUN":
-        return [{ type: "RUN_STATUS", status: command.status, ...(command.error ? { error: command.error } : {}) }];
+      case "PARALLEL":
+        return { ...about, status: "RUNNING" };
       default:
-        return command satisfies never;
+        if (isImmediate || step?.type === "CONDITION") return { ...about, ...this.#outcome(start) };
+        return { ...about, status: "RUNNING", ...(retry ? { retry } : {}), ...(onInterrupt ? { onInterrupt } : {}) };
     }
   }
 
-  #started({ stepId, attempt }: { stepId: string; attempt: number }): Fact {
-    const { retry, onInterrupt, isImmediate, ...outcome } = this.#scripted({ stepId, attempt });
-    const about = { type: "STEP_STATUS" as const, stepId, attempt };
-    if (isImmediate || this.plan.steps.get(stepId)?.type === "CONDITION") return { ...about, ...outcome };
-    return { ...about, status: "RUNNING", ...(retry ? { retry } : {}), ...(onInterrupt ? { onInterrupt } : {}) };
+  #outcome(start: Start): Pick<StepStatusFact, "status" | "output" | "error" | "isFinal"> {
+    const { retry: _r, onInterrupt: _o, isImmediate: _i, isSlow: _s, ...outcome } = this.#scripted(start);
+    return outcome;
   }
 
-  #outcome({ stepId, attempt }: { stepId: string; attempt: number }): Fact {
-    const { retry: _r, onInterrupt: _i, isImmediate: _m, ...outcome } = this.#scripted({ stepId, attempt });
-    return { type: "STEP_STATUS", stepId, attempt, ...outcome };
+  #scripted({ stepId, attempt }: Start): ScriptedOutcome {
+    return this.#script({ stepId, attempt, runAttempt: this.walk.run.runAttempt });
   }
-
-  #scripted(step: { stepId: string; attempt: number }): ScriptedOutcome {
-    return this.#script({ ...step, runAttempt: this.walk.run.runAttempt });
-  }
-}
-
-/** The walk that stored events lead to: what the next owner of a run starts from. */
-export function replayed(plan: RunPlan, events: readonly RunEvent[]): Walk {
-  let walk = beginning;
-  for (const event of events) [walk] = transition(plan, walk, event);
-  return walk;
-}
-
-const commands = new Set(["START_STEP", "RETRY_STEP", "CANCEL_STEP", "RETRY_RUN", "FINISH_RUN"]);
-
-function isCommand(item: Fact | Command): item is Command {
-  return commands.has(item.type);
 }
