@@ -9,7 +9,7 @@ import type { NewApproval, NewTriggerEvent, WriteResult } from "./journal-entry.
 import type { NewRun, RunInfo } from "./new-run.ts";
 import { activeSteps } from "./outcome-rules.ts";
 import { type Prepared, StepWork, type StepWorkPorts } from "./step-work.ts";
-import { transition } from "./transition.ts";
+import { answerOf, transition } from "./transition.ts";
 import { beginning, type Command, type Walk } from "./walk.ts";
 
 export interface ResidentPorts extends Omit<StepWorkPorts, "onSaid"> {
@@ -162,9 +162,12 @@ export class ResidentRun {
       case "PREPARED":
         this.#begin(item, items, entry);
         return;
-      case "RETRY_STEP": {
-        const { stepId, attempt, delayMs } = item;
-        items.push({ type: "STEP_STATUS", stepId, attempt, status: "WAITING", retryAt: this.#now() + delayMs });
+      case "RETRY_STEP":
+      case "END_STEP":
+      case "RETRY_RUN": {
+        // What came since may have made it pointless.
+        const fact = answerOf(this.info.plan, this.#walk, item, this.#now());
+        if (fact) this.#happen(fact, items, entry);
         return;
       }
       case "CANCEL_STEP": {
@@ -174,15 +177,6 @@ export class ResidentRun {
         items.push({ type: "STEP_STATUS", stepId: item.stepId, attempt: step.attempt, status: "CANCELLED" });
         return;
       }
-      case "END_STEP": {
-        const step = this.#walk.run.steps.get(item.stepId);
-        const isCurrent = step?.attempt === item.attempt && !isTerminal(step.status);
-        if (isCurrent) items.push({ ...item, type: "STEP_STATUS" });
-        return;
-      }
-      case "RETRY_RUN":
-        items.push({ type: "RUN_STATUS", status: "RUNNING", runAttempt: item.runAttempt });
-        return;
       case "FINISH_RUN":
         this.#walk = { ...this.#walk, isFinished: true };
         items.push({ type: "RUN_STATUS", status: item.status, ...(item.error ? { error: item.error } : {}) });
