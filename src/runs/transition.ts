@@ -50,11 +50,10 @@ export function wake(walk: Walk, stepId: string): Move {
  */
 export function answerOf(
   plan: RunPlan,
-  { run, isFinished }: Walk,
+  { run }: Walk,
   command: Extract<Command, { type: "RETRY_STEP" | "END_STEP" | "RETRY_RUN" }>,
   now: number,
 ): StepStatusFact | (RunStatusFact & { readonly runAttempt: number }) | undefined {
-  if (isFinished) return undefined;
   if (command.type === "RETRY_RUN") {
     return run.ending ? undefined : { type: "RUN_STATUS", status: "RUNNING", runAttempt: command.runAttempt };
   }
@@ -166,7 +165,7 @@ function fork(plan: RunPlan, walk: Walk, step: PlanParallelStep): Move {
   if (!isRefusal(plan, run, step)) {
     for (const stepId of step.branches) {
       const known = run.steps.get(stepId);
-      if (known?.isTakenOver || ready.has(stepId) || (known && !isTerminal(known.status))) continue;
+      if (known?.isTakenOver || (known && !isTerminal(known.status))) continue;
       const attempt = (known?.attempt ?? 0) + 1;
       ready.set(stepId, attempt);
       commands.push({ type: "START_STEP", stepId, attempt });

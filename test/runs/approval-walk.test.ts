@@ -58,6 +58,7 @@ describe("an approval", () => {
     const { run } = decided(walked(playbook()), status).walk;
     expect(run).toMatchObject({ status: "FAILED", error: { code } });
     expect([...run.steps.keys()]).toEqual(["ask"]);
+    expect(run.steps.get("ask")?.isFinal).toBe(true);
   });
 
   test.each(unapproved)("that is %s goes to the step that is named for it, and only to that", (status) => {
@@ -272,6 +273,20 @@ describe("an approval inside a parallel step", () => {
     expect(driver.trail().slice(5)).toEqual([
       ...["p.1 FAILED", "p.2 WAITING", `ask.1 ${code}`, "p.2 RUNNING", `p.2 ${code}`, "run.1 FAILED"],
     ]);
+  });
+
+  test("that is refused while all waits to be tried again decides it, whatever else ended meanwhile", () => {
+    const plan = planOf([
+      ...parallelSteps("p", [actionStep("y"), approvalStep("ask"), actionStep("x")], {
+        ...{ join: "ANY", maxRetries: 1, retryDelayMs: 50, onSuccess: "isolate" },
+      }),
+      actionStep("isolate"),
+    ]);
+    const driver = walked(plan, scripted({ x: [failed] }))
+      .end("x")
+      .end("y");
+    expect(decided(driver, "REJECTED").elapse(50).trail().slice(-2)).toEqual(["p.2 FAILED", "run.1 FAILED"]);
+    expect(driver.walk.run.error?.code).toBe("approval_rejected");
   });
 
   test("that is refused after join: any has gone on changes nothing, for the others had ended first", () => {

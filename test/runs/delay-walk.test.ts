@@ -128,6 +128,19 @@ describe("a run is put out of memory", () => {
     expect(parked(planOf(parallelSteps("p", branches, { join: "ANY" })), (driver) => driver.end("x"))).toBe(days);
   });
 
+  test("and does not begin again when it comes back", () => {
+    const plan = planOf([delayStep("d", { durationMs: days, onSuccess: "a" }), actionStep("a")]);
+    const driver = walked(plan)
+      .advance([{ type: "RUN_STATUS", status: "WAITING" }])
+      .crash({ downMs: days })
+      .go();
+    expect(driver.trail()).toEqual([
+      ...["run.1 RUNNING", "d.1 WAITING", "run.1 WAITING", "run.1 RUNNING", "d.1 SUCCEEDED"],
+      ...["a.1 RUNNING", "a.1 SUCCEEDED", "run.1 SUCCEEDED"],
+    ]);
+    expect(driver.walk.run.startedAt).toBe(1_000);
+  });
+
   test("never while it is ending", () => {
     const plan = planOf(parallelSteps("p", [approvalStep("ask"), actionStep("x")]));
     expect(parked(plan, (driver) => driver.cancel())).toBeUndefined();

@@ -309,6 +309,17 @@ describe("a parallel step whose time is over", () => {
     ]);
   });
 
+  test("does not try a branch again that fails in the same moment", () => {
+    const branches = [actionStep("x", { maxRetries: 5 }), actionStep("y")];
+    const driver = walked(bounded({}, branches), scripted({ x: [failed] }))
+      .hold()
+      .end("x");
+    driver.elapse(1_000).settle().end("y");
+    expect(driver.trail().slice(-5)).toEqual([
+      ...["x.1 FAILED", "step_timed_out", "y.1 CANCELLED", "p.1 TIMED_OUT", "run.1 FAILED"],
+    ]);
+  });
+
   test("ends a delay that is over in the same moment once, not twice", () => {
     const driver = walked(bounded({}, [delayStep("d", { durationMs: 1_000 }), actionStep("x")])).elapse(5_000);
     expect(
@@ -356,6 +367,17 @@ describe("a run with a parallel step that is told to stop", () => {
     expect(driver.trail().slice(-3)).toEqual(["cancel_requested", "p.1 CANCELLED", "d.1 CANCELLED"]);
     expect(driver.end("x").walk.isFinished).toBe(false);
     expect(driver.end("y").trail().slice(-3)).toEqual(["x.1 CANCELLED", "y.1 CANCELLED", "run.1 CANCELLED"]);
+  });
+
+  test("does not try a branch again that fails in the same moment", () => {
+    const plan = playbook([actionStep("x", { maxRetries: 5 }), actionStep("y")]);
+    const driver = walked(plan, scripted({ x: [failed] }))
+      .hold()
+      .end("x")
+      .cancel();
+    expect(driver.settle().go().trail().slice(4)).toEqual([
+      ...["x.1 FAILED", "cancel_requested", "p.1 CANCELLED", "y.1 CANCELLED", "run.1 CANCELLED"],
+    ]);
   });
 
   test("ends as it is told, where only branches were left that it waited for", () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { limits } from "../../src/core/limits.ts";
 import { actionPlan } from "../../src/runs/action-plan.ts";
+import type { Fact } from "../../src/runs/events.ts";
 import { retryDelay } from "../../src/runs/outcome-rules.ts";
-import { transition } from "../../src/runs/transition.ts";
+import { transition, wake } from "../../src/runs/transition.ts";
 import {
   actionStep,
   always,
@@ -249,11 +250,25 @@ describe("a run that is told to stop", () => {
     expect(driver.statusOf("b")).toBeUndefined();
   });
 
-  test("stops a step that begins all the same", () => {
-    const driver = new WalkDriver(plan, always(succeeded)).begin().advance([cancel]);
-    const late = { type: "STEP_STATUS", stepId: "b", attempt: 1, status: "RUNNING" } as const;
-    const [, commands] = transition(plan, driver.walk, { ...late, sequence: 4, at: 1_000, runAttempt: 1 });
-    expect(commands).toEqual([{ type: "CANCEL_STEP", stepId: "b" }]);
+  test.each<[string, Fact]>([
+    ["begins all the same", { type: "STEP_STATUS", stepId: "b", attempt: 1, status: "RUNNING" }],
+    ["was interrupted", { type: "NOTICE", stepId: "a", code: "step_interrupted", message: "m" }],
+  ])("stops a step that %s", (_name, late) => {
+    const { walk } = new WalkDriver(plan, always(succeeded)).begin().advance([cancel]);
+    const [, commands] = transition(plan, walk, { ...late, sequence: 4, at: 1_000, runAttempt: 1 });
+    expect(commands).toEqual([{ type: "CANCEL_STEP", stepId: "stepId" in late ? late.stepId : "" }]);
+  });
+
+  test("is not timed out, too, while it waits for what it has told to end", () => {
+    const driver = new WalkDriver({ ...plan, timeoutMs: 60_000 }, always(succeeded)).begin().cancel().elapse(90_000);
+    expect(driver.go().trail().slice(-3)).toEqual(["cancel_requested", "a.1 CANCELLED", "run.1 CANCELLED"]);
+  });
+
+  test("wakes nothing that waits", () => {
+    const { walk } = new WalkDriver(plan, always(failed)).begin().end("a");
+    const [ending] = transition(plan, walk, { ...cancel, sequence: 5, at: 1_000, runAttempt: 1 });
+    expect(wake(walk, "a")[1]).toEqual([{ type: "START_STEP", stepId: "a", attempt: 2 }]);
+    expect(wake(ending, "a")[1]).toEqual([]);
   });
 });
 

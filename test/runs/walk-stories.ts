@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { limits } from "../../src/core/limits.ts";
 import type { PlanStep } from "../../src/playbooks/plan.ts";
 import type { StepStatusFact } from "../../src/runs/events.ts";
+import { parkUntil } from "../../src/runs/head-change.ts";
 import type { RunPlan } from "../../src/runs/walk.ts";
 import {
   actionStep,
@@ -23,7 +24,7 @@ type Incident = { readonly at: number } & (
   | { readonly type: "CANCEL"; readonly isUnheard: boolean }
   | { readonly type: "CRASH"; readonly lost: number; readonly downMs: number }
   | { readonly type: "WORD"; readonly request: number; readonly status: "APPROVED" | "REJECTED" | "EXPIRED" }
-  | { readonly type: "HOLD" }
+  | { readonly type: "HOLD" | "PARK" }
 );
 
 /** All that decides how a run goes. */
@@ -144,13 +145,13 @@ function often<T>(times: number, value: T): fc.Arbitrary<T | undefined> {
   return fc.nat({ max: 7 }).map((one) => (one < times ? value : undefined));
 }
 
-const incidents: fc.Arbitrary<Incident> = fc.tuple(fc.nat({ max: 12 }), fc.nat({ max: 9 })).chain(([at, kind]) => {
+const incidents: fc.Arbitrary<Incident> = fc.tuple(fc.nat({ max: 12 }), fc.nat({ max: 10 })).chain(([at, kind]) => {
   if (kind < 2) return fc.boolean().map((isUnheard): Incident => ({ at, type: "CANCEL", isUnheard }));
   if (kind < 6) {
     const downs = fc.constantFrom(0, 0, 1_500, 20_000);
     return fc.tuple(fc.nat({ max: 2 }), downs).map(([lost, downMs]): Incident => ({ at, type: "CRASH", lost, downMs }));
   }
-  if (kind < 7) return fc.constant<Incident>({ at, type: "HOLD" });
+  if (kind < 8) return fc.constantFrom<Incident>({ at, type: "HOLD" }, { at, type: "PARK" });
   const status = fc.constantFrom("APPROVED" as const, "REJECTED" as const, "EXPIRED" as const);
   return fc
     .tuple(fc.nat({ max: 3 }), status)
@@ -225,6 +226,11 @@ function meet(driver: WalkDriver, incident: Incident): void {
     case "HOLD":
       driver.hold();
       return;
+    case "PARK":
+      // Whoever wakes it goes on as after a crash.
+      if (driver.isHeld || parkUntil(driver.walk, driver.info, driver.now - limits.parkAfterMs) === undefined) return;
+      driver.advance([{ type: "RUN_STATUS", status: "WAITING" }]).crash();
+      return;
     case "WORD": {
       const { request, status } = incident;
       const ids = [...driver.plan.steps.values()].filter(({ type }) => type === "APPROVAL").map(({ id }) => id);
@@ -260,7 +266,7 @@ export function eventsBound({ plan, incidents: met }: Story, { saidCount }: Walk
   };
   const main = [...plan.steps.values()].filter(({ parallel }) => parallel === undefined);
   const once = 1 + main.map(boundOf).reduce((sum, one) => sum + one, 0);
-  const crashes = met.filter(({ type }) => type === "CRASH").length;
+  const crashes = met.filter(({ type }) => type === "CRASH" || type === "PARK").length;
   const interrupted = Math.min(crashes, limits.interruptionsMax + 1) * (1 + 3 * plan.steps.size);
   return 3 + plan.steps.size + (plan.maxRetries + 1) * once + saidCount + interrupted;
 }
