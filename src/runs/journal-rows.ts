@@ -18,17 +18,22 @@ export interface FlushRows {
  */
 export function serialise(batch: readonly JournalEntry[]): FlushRows {
   const births: RowOf<typeof birthColumns>[] = [];
-  const heads: RowOf<typeof headColumns>[] = [];
+  // Of several heads of one run the last holds: a statement changes a row once, and which of them it would take is anybody's guess.
+  const heads = new Map<string, RowOf<typeof headColumns>>();
   const signals: string[] = [];
   const events = new EventColumns();
   for (const entry of batch) {
     const { head } = entry;
     if (entry.birth) births.push({ ...birthRow(entry.birth, entry.events[0]?.at), ...head });
-    else if (head) heads.push({ id: entry.runId, ...head });
+    else if (head) heads.set(entry.runId, { id: entry.runId, ...head });
     for (const event of entry.events) events.add(entry, event);
     if (entry.signals) signals.push(...entry.signals);
   }
-  const columns = [...columnTexts(birthColumns, births), ...columnTexts(headColumns, heads), ...events.texts()];
+  const columns = [
+    ...columnTexts(birthColumns, births),
+    ...columnTexts(headColumns, [...heads.values()]),
+    ...events.texts(),
+  ];
   const side = sideRows(batch);
   return { birthCount: births.length, signals, columns, ...(side ? { side } : {}) };
 }
@@ -97,6 +102,7 @@ export const approvalColumns = {
   expires: "float8",
   effect: "jsonb",
   of_birth: "boolean",
+  is_closed: "boolean",
 } as const satisfies ColumnTypes;
 
 export const triggeredColumns = {
@@ -122,15 +128,16 @@ export interface SideRows {
 }
 
 function sideRows(batch: readonly JournalEntry[]): SideRows | undefined {
-  const closedApprovals: string[] = [];
+  const closedApprovals = batch.flatMap((entry) => entry.closedApprovals ?? []);
+  const closed = new Set(closedApprovals);
   const approvals: RowOf<typeof approvalColumns>[] = [];
   const triggered: RowOf<typeof triggeredColumns>[] = [];
   for (const entry of batch) {
     const { runId: run, tenantId: tenant } = entry;
-    if (entry.closedApprovals) closedApprovals.push(...entry.closedApprovals);
     for (const { stepId: step, requesterId: requester, expiresAt: expires, ...rest } of entry.approvals ?? []) {
       const place = { run, tenant, step, at: entry.events[0]?.at, of_birth: entry.birth !== undefined };
-      approvals.push({ ...rest, ...place, requester, expires });
+      // The statement that makes a row can't change it, too.
+      approvals.push({ ...rest, ...place, requester, expires, is_closed: closed.has(rest.id) });
     }
     for (const { by, dataHash, stepId: step, runId: _run, ...rest } of entry.triggered ?? []) {
       const emitter = { by_kind: by.kind, by_name: by.name, by_id: by.id };

@@ -73,8 +73,8 @@ export const flushWithSideRowsSql = flushOf(`, closed as (
   where approval.id = any($${closedApprovals}::uuid[]) and approval.status = 'PENDING'
 ), requested as (
   insert into approval (id, tenant_id, created_at, status, message, approvers, run_id, step_id, requester_id, effect, expires_at)
-  select q.id, q.tenant, to_timestamp(q.at / 1000.0), 'PENDING', q.message, q.approvers, q.run, q.step, q.requester, q.effect,
-    to_timestamp(q.expires / 1000.0)
+  select q.id, q.tenant, to_timestamp(q.at / 1000.0), case when q.is_closed then 'CLOSED' else 'PENDING' end, q.message,
+    q.approvers, q.run, q.step, q.requester, q.effect, to_timestamp(q.expires / 1000.0)
   from ${rowsOf(approvalColumns, "q", firstApprovalColumn)}, fence
   where not q.of_birth or q.run in (select id from births)
 ), triggered as (
