@@ -60,6 +60,7 @@ export class Field {
   #scalars: ReadonlySet<unknown> | undefined;
   #documents: ReadonlySet<string> | undefined;
   #texts: readonly FieldText[] | undefined;
+  #items: ReadonlySet<unknown> | undefined;
 
   constructor(values: readonly unknown[]) {
     this.values = values;
@@ -78,6 +79,16 @@ export class Field {
   get scalars(): ReadonlySet<unknown> {
     this.#scalars ??= new Set(this.singles.filter((value) => !isDocument(value)).map(scalarKey));
     return this.#scalars;
+  }
+
+  /** What those of the values that are lists hold, objects and lists left out, as {@link scalarKey}. */
+  get items(): ReadonlySet<unknown> {
+    this.#items ??= new Set(
+      this.values
+        .filter(Array.isArray)
+        .flatMap((list: unknown[]) => list.filter((item) => !isDocument(item)).map(scalarKey)),
+    );
+    return this.#items;
   }
 
   /** The objects and lists among the singles, as canonical JSON. */

@@ -6,7 +6,7 @@ import { limits } from "../core/limits.ts";
 import { sliced } from "../core/sliced.ts";
 import type { OccurredEvent } from "./event-fields.ts";
 import { playbookChangeNumber } from "./playbook-change.ts";
-import { TriggerIndex } from "./trigger-index.ts";
+import { indexTriggers, type TriggerIndex } from "./trigger-index.ts";
 
 export type { OccurredEvent } from "./event-fields.ts";
 
@@ -144,15 +144,14 @@ async function readTriggers(em: EntityManager, tenantId: string): Promise<Trigge
 
 function* indexing(rows: readonly TriggerRow[]): Generator<void, Map<string, TriggerIndex<TriggerMatch>>> {
   const byEvent = new Map<string, TriggerIndex<TriggerMatch>>();
-  for (const { event, conditions, playbookId, playbookKey, versionId } of rows) {
-    const index = byEvent.get(event) ?? new TriggerIndex<TriggerMatch>();
-    byEvent.set(event, index);
-    try {
-      index.add(conditions ?? {}, { playbookId, playbookKey, versionId });
-    } catch {
-      // Conditions are checked before they are stored. If some can't be read all the same, the other playbooks still start.
-    }
-    yield;
+  for (const [event, triggers] of Map.groupBy(rows, (row) => row.event)) {
+    const index = indexTriggers(
+      triggers.map(({ conditions, playbookId, playbookKey, versionId }) => ({
+        conditions: conditions ?? {},
+        value: { playbookId, playbookKey, versionId },
+      })),
+    );
+    byEvent.set(event, yield* index);
   }
   return byEvent;
 }

@@ -1,6 +1,7 @@
 import { canonicalJson, isJsonObject, type Json } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import { compareValues, containedIn, orderOf } from "../expressions/compare.ts";
+import { readNetwork } from "../expressions/networks.ts";
 import { requiredText } from "../expressions/required-text.ts";
 import { type Field, type FieldText, isDocument, scalarKey } from "./event-fields.ts";
 
@@ -90,7 +91,13 @@ function inOrder(operand: Json, isMeant: (order: number) => boolean): FieldTest 
 /** As `contains` of expressions: an item of a list, a part of a text, an address of a network. */
 function contains(operand: Json): FieldTest {
   const isContained = containedIn(operand);
-  return (field) => field.values.some((value) => isContained(value) === true);
+  if (isDocument(operand) || (typeof operand === "string" && readNetwork(operand))) {
+    return ({ values }) => values.some((value) => isContained(value) === true);
+  }
+  // Equality by keys again, so that a list of many items is not gone through for each of many triggers.
+  const key = scalarKey(operand);
+  return ({ values, items }) =>
+    items.has(key) || values.some((value) => typeof value === "string" && isContained(value) === true);
 }
 
 // Most patterns can be told not to match without the engine, by a text that they require.

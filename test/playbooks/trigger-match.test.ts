@@ -119,6 +119,36 @@ describe("a trigger's operators", () => {
     );
   });
 
+  test("say of containing what expressions say", () => {
+    const word = fc.constantFrom<Json>(
+      "high",
+      "HIGH",
+      "",
+      "hi",
+      "10.1.2.3",
+      "10.0.0.0/8",
+      "::ffff:10.1.2.3",
+      "10.1",
+      7,
+      0.1,
+      true,
+      null,
+    );
+    const container = fc.oneof(
+      word,
+      fc.array(fc.oneof(word, fc.constant<Json>({ a: [7] }), fc.array(word)), { maxLength: 4 }),
+    );
+    const operand = fc.oneof(word, fc.constant<Json>({ a: [7] }), fc.array(word, { maxLength: 2 }));
+    fc.assert(
+      fc.property(container, operand, (given, wanted) => {
+        expect(holds({ x: { $contains: wanted } }, { x: given })).toBe(
+          compareValues(given, "contains", wanted) === true,
+        );
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   test("know no other names, not even those of the library that compiles them", () => {
     for (const operator of ["$where", "$expr", "$jsonSchema", "$nor", "$function", "$type", "$matches", "$elemMatch"]) {
       expect(() => compileConditions({ title: { [operator]: "true" } })).toThrow();
