@@ -11,9 +11,9 @@ export interface CredentialParam {
   readonly name: string;
   /**
    * Where it is missing, the dispatch is simulated: nobody is contacted. `group` names one of several ways to sign in, e.g. `token` or
-   * `password`: all of one group must be there. `false`: never missed.
+   * `password`, or several where it belongs to more than one: all of one group must be there. `false`: never missed.
    */
-  readonly isRequired: boolean | { readonly group: string };
+  readonly isRequired: boolean | { readonly group: string | readonly string[] };
   /** False for an address or a region, which is no secret. */
   readonly isSecret: boolean;
   readonly description: string;

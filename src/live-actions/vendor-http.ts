@@ -9,6 +9,8 @@ export interface VendorRequest {
   /** At most one of them. */
   readonly json?: Json;
   readonly form?: Readonly<Record<string, string>>;
+  /** Sent byte for byte, with the content type of `headers`: for bodies that are signed. */
+  readonly text?: string;
   /** Only where a tenant says that its own server has a certificate of its own. */
   readonly allowsUntrustedCertificate?: boolean;
 }
