@@ -7,6 +7,8 @@ import { migrate } from "./database/migrate.ts";
 import { type Orm, openOrm } from "./database/orm.ts";
 import { entities } from "./entities.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
+import { startLiveActions } from "./live-action-desk.ts";
+import type { Adapter } from "./live-actions/adapter.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
 import { createReadiness } from "./readiness.ts";
@@ -33,6 +35,8 @@ export interface App {
 export interface AppBasis {
   readonly log: Log;
   readonly database: OpenDatabase;
+  /** Live actions besides the built-in ones. */
+  readonly adapters?: readonly Adapter[];
 }
 
 /** What has to be closed, in the order it was opened. */
@@ -52,7 +56,7 @@ export async function startApp(config: Config, basis: AppBasis): Promise<App> {
   }
 }
 
-async function compose(config: Config, { log, database }: AppBasis, closers: Closers): Promise<App> {
+async function compose(config: Config, { log, database, adapters = [] }: AppBasis, closers: Closers): Promise<App> {
   const { address } = database;
   const orm = await openOrm(address, entities);
   closers.push(() => orm.close(true));
@@ -83,7 +87,13 @@ async function compose(config: Config, { log, database }: AppBasis, closers: Clo
   });
   closers.push(stop);
 
-  const contexts = createContexts({ orm, authenticator, services: { clock, authenticator, sealer, ...services } });
+  const liveActions = startLiveActions({ adapters });
+
+  const contexts = createContexts({
+    orm,
+    authenticator,
+    services: { clock, authenticator, sealer, ...services, ...liveActions },
+  });
   const operation = async (authorization: string | undefined) =>
     (await contexts.createContext({ authorization })).operation;
   const edge = await openEdge({

@@ -1,5 +1,6 @@
 import { Action, ActionFile, ActionVersion } from "./actions/entities.ts";
 import { Approval } from "./approvals/entities.ts";
+import { LiveActionDispatch, LiveActionPolicy, LiveActionUsage, VendorPin } from "./live-actions/entities.ts";
 import { Playbook, PlaybookChange, PlaybookVersion, Schedule } from "./playbooks/entities.ts";
 import { ClusterNode, Run, RunEvent, RunSignal, TriggerEvent } from "./runs/entities.ts";
 import { Secret, Variable } from "./secrets/entities.ts";
@@ -19,6 +20,10 @@ export const entities = [
   PlaybookChange,
   Schedule,
   Approval,
+  LiveActionDispatch,
+  VendorPin,
+  LiveActionPolicy,
+  LiveActionUsage,
   ClusterNode,
   Run,
   RunEvent,

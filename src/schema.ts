@@ -4,6 +4,7 @@ import "./tenancy/graphql.ts";
 import "./secrets/graphql.ts";
 import "./approvals/graphql-operations.ts";
 import "./live-actions/graphql.ts";
+import "./live-actions/graphql-catalogue.ts";
 import "./actions/graphql-queries.ts";
 import "./actions/graphql-mutations.ts";
 import "./playbooks/graphql-operations.ts";

@@ -16,7 +16,10 @@ const ApprovalSchema = defineEntity({
       expression:
         "(status in ('APPROVED','REJECTED')) = (decided_at is not null) and (decided_at is null) = (decided_by_kind is null)",
     },
-    { name: "approval_is_of_a_step", expression: "(run_id is null) = (step_id is null)" },
+    {
+      name: "approval_is_of_a_step",
+      expression: "(run_id is null) = (step_id is null) and (run_id is null or dispatch_id is null)",
+    },
   ],
   // Lists are by id, newest first: of all, and of those that stand somehow.
   indexes: [
@@ -35,6 +38,8 @@ const ApprovalSchema = defineEntity({
     // No foreign key: rows are written by the journal, many at once.
     runId: p.uuid().nullable(),
     stepId: p.string().length(128).nullable(),
+    /** The live action that waits for it, where no run does. */
+    dispatchId: p.uuid().nullable(),
     /** The token or person behind the run: may not decide, unless the tenant allows it. Null where nobody is. */
     requesterId: p.uuid().nullable(),
     /** What an approval lets happen, as it was worked out when it was requested. */

@@ -8,6 +8,9 @@ const permissions = [
   "run:execute",
   "event:emit",
   "approval:read",
+  "live-action:read",
+  "live-action:dispatch",
+  "live-action:govern",
   "secret:read",
   "secret:write",
   "variable:read",
@@ -20,8 +23,16 @@ const permissions = [
 ] as const;
 export type Permission = (typeof permissions)[number];
 
-const reader = ["action:read", "playbook:read", "run:read", "approval:read", "variable:read", "settings:read"] as const;
-const operator = [...reader, "run:execute", "event:emit"] as const;
+const reader = [
+  "action:read",
+  "playbook:read",
+  "run:read",
+  "approval:read",
+  "live-action:read",
+  "variable:read",
+  "settings:read",
+] as const;
+const operator = [...reader, "run:execute", "event:emit", "live-action:dispatch"] as const;
 const author = [...operator, "action:write", "playbook:write", "secret:read"] as const;
 
 /** The roles with permissions. Any other name is free: it gives none, and serves as an approver's role. */

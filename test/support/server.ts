@@ -9,6 +9,7 @@ import { type Config, readConfig } from "../../src/config.ts";
 import { type Log, silentLog } from "../../src/core/log.ts";
 import type { DatabaseAddress } from "../../src/database/address.ts";
 import type { Orm } from "../../src/database/orm.ts";
+import type { Adapter } from "../../src/live-actions/adapter.ts";
 import { createTestDatabase } from "./database.ts";
 
 export interface TestServer {
@@ -37,6 +38,8 @@ export interface TestServerOptions {
   readonly config?: Partial<Config>;
   /** A database that is there already, of which this server is one more node. */
   readonly database?: DatabaseAddress;
+  /** Live actions besides the built-in ones. */
+  readonly adapters?: readonly Adapter[];
   /** Hears what the server logs; silent by default. */
   readonly log?: Log;
 }
@@ -55,7 +58,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   });
   const app = await startApp(
     { ...defaults, ...options.config },
-    { log: options.log ?? silentLog, database: { address: database, isEmbedded: false, stop: async () => undefined } },
+    {
+      log: options.log ?? silentLog,
+      database: { address: database, isEmbedded: false, stop: async () => undefined },
+      adapters: options.adapters ?? [],
+    },
   );
   const url = `${app.url}/graphql`;
   const wsUrl = url.replace(/^http/, "ws");

@@ -123,6 +123,14 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   "Query.actions": page("actionCursor", (refs) => [{ search: refs.actionName }, { tags: [canary] }]),
   "Query.apiTokens": page("tokenCursor"),
   "Query.approvals": page("approvalCursor", () => [{ status: "PENDING" }]),
+  "Query.capability": { calls: (refs) => [{ name: "isolate_host" }, { name: refs.secretName }] },
+  "Query.liveActions": {
+    calls: (refs) => [
+      {},
+      { filter: { configured: true } },
+      { filter: { capability: refs.secretName, vendorId: "okta" } },
+    ],
+  },
   "Query.node": { calls: (refs) => nodeIds(refs).map((id) => ({ id })) },
   "Query.nodes": { calls: (refs) => [{ ids: [refs.tenantId] }, { ids: nodeIds(refs) }] },
   "Query.playbook": { calls: (refs) => [{ key: refs.playbookKey }] },
@@ -136,6 +144,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   "Query.secrets": page("nameCursor"),
   "Query.tenantSettings": plain,
   "Query.variables": page("nameCursor"),
+  "Query.vendor": { calls: (refs) => [{ id: "okta" }, { id: refs.secretName }] },
   "Query.viewer": plain,
 
   "Mutation.cancelRun": input(

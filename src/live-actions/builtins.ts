@@ -1,0 +1,12 @@
+import type { Adapter } from "./adapter.ts";
+import { createRegistry, type Registry } from "./registry.ts";
+
+/** Every adapter that comes with the product, by vendor. */
+export const builtinAdapters: readonly Adapter[] = [];
+
+/** A registry with the built-in adapters in it. */
+export function createBuiltinRegistry(): Registry {
+  const registry = createRegistry();
+  for (const adapter of builtinAdapters) registry.register(adapter, { source: "BUILTIN", origin: "Riposte" });
+  return registry;
+}

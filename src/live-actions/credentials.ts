@@ -1,0 +1,123 @@
+import type { Issue } from "../core/failures.ts";
+import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import { childPath } from "../core/json-path.ts";
+import { limits } from "../core/limits.ts";
+import { isEntryName } from "../secrets/names.ts";
+import type { Adapter, CredentialParam } from "./adapter.ts";
+
+/** A credential as a request gives it: its text, or the name of a secret of the credential store, written `{"$secret": "name"}`. */
+export type GivenCredential = { readonly text: string } | { readonly secret: string };
+export type GivenCredentials = ReadonlyMap<string, GivenCredential>;
+
+export interface PartedParams {
+  /** Without the credentials of any vendor. */
+  readonly params: JsonObject;
+  readonly given: GivenCredentials;
+  readonly issues: readonly Issue[];
+}
+
+/** Parts what a request says into what an adapter may see and be shown, and the credential parameters, whoever's they are. */
+export function partCredentials(known: ReadonlyMap<string, CredentialParam>, params: JsonObject): PartedParams {
+  const given = new Map<string, GivenCredential>();
+  const issues: Issue[] = [];
+  const rest = Object.entries(params).filter(([name, value]) => {
+    if (!known.has(name)) return true;
+    const credential = credentialOf(value);
+    if (typeof credential === "string") issues.push({ path: childPath("$.params", name), ...problems[credential] });
+    // Empty or null is how forms say that there is none.
+    else if (credential) given.set(name, credential);
+    return false;
+  });
+  return { params: Object.fromEntries(rest), given, issues };
+}
+
+// No message quotes the value.
+const problems = {
+  wrong_type: {
+    code: "wrong_type",
+    message: 'A credential is a text, or {"$secret": "name"} for one of the credential store.',
+  },
+  too_long: { code: "too_long", message: `A credential has at most ${limits.secretBytesMax} bytes.` },
+} as const;
+
+function credentialOf(value: Json): GivenCredential | keyof typeof problems | undefined {
+  if (value === null || value === "") return undefined;
+  if (typeof value === "string") return Buffer.byteLength(value) > limits.secretBytesMax ? "too_long" : { text: value };
+  const secret = isJsonObject(value) && Object.keys(value).length === 1 ? value["$secret"] : undefined;
+  return typeof secret === "string" && isEntryName(secret) ? { secret } : "wrong_type";
+}
+
+/** Where a credential comes from: the request's own text, or the secret of that name. */
+export type CredentialSource = GivenCredential;
+
+export interface CredentialPlan {
+  /** By parameter; those that are nowhere are not in it. */
+  readonly sources: ReadonlyMap<string, CredentialSource>;
+  /** Required parameters that are nowhere: with several ways to sign in, those of the way that is nearest. Empty: nothing is missing. */
+  readonly missing: readonly string[];
+  /** Set where an address of the request's own keeps stored secrets away from the call. */
+  readonly isAddressStrange: boolean;
+}
+
+interface CredentialSearch {
+  readonly given: GivenCredentials;
+  /** Which of the tenant's secrets there are, of those that could be asked for. */
+  readonly stored: ReadonlySet<string>;
+  /** Whether the caller may send stored secrets to an address of its own choice: only who may replace the stored address may. */
+  readonly mayRedirect: boolean;
+}
+
+/** Where each credential of an adapter comes from: from the request, else from the secret of the parameter's name. */
+export function planCredentials({ credentials }: Adapter, search: CredentialSearch): CredentialPlan {
+  const { given, stored, mayRedirect } = search;
+  const isAddressStrange =
+    !mayRedirect && credentials.some((param) => isAddress(param) && "text" in (given.get(param.name) ?? {}));
+  const sources = new Map<string, CredentialSource>();
+  for (const { name } of credentials) {
+    const source = given.get(name) ?? { secret: name };
+    if ("text" in source || (!isAddressStrange && stored.has(source.secret))) sources.set(name, source);
+  }
+  return { sources, missing: missingOf(credentials, sources), isAddressStrange };
+}
+
+/** True for a parameter that says where the vendor is: whoever chooses it chooses who receives the secrets. */
+function isAddress({ name, isSecret }: CredentialParam): boolean {
+  return !isSecret && /(^|_)(url|host|domain|endpoint)$/.test(name);
+}
+
+/** True where the tenant's store alone has all that the adapter needs. */
+export function isConfigured(adapter: Adapter, stored: ReadonlySet<string>): boolean {
+  return planCredentials(adapter, { given: new Map(), stored, mayRedirect: true }).missing.length === 0;
+}
+
+/** True where nobody can be asked without a credential. */
+export function requiresCredentials({ credentials }: Adapter): boolean {
+  return credentials.some(({ isRequired }) => isRequired !== false);
+}
+
+/** The secrets that an adapter could need, by name. */
+export function secretNamesOf({ credentials }: Adapter, given: GivenCredentials): string[] {
+  return credentials.flatMap(({ name }) => {
+    const source = given.get(name) ?? { secret: name };
+    return "secret" in source ? [source.secret] : [];
+  });
+}
+
+function missingOf(
+  credentials: readonly CredentialParam[],
+  sources: ReadonlyMap<string, CredentialSource>,
+): readonly string[] {
+  const absent = credentials.filter(({ name }) => !sources.has(name));
+  const always = absent.filter(({ isRequired }) => isRequired === true).map(({ name }) => name);
+  const ways = new Set(credentials.flatMap(groupsOf));
+  const lacking = [...ways].map((way) =>
+    absent.filter((param) => groupsOf(param).includes(way)).map(({ name }) => name),
+  );
+  const nearest = lacking.toSorted((a, b) => a.length - b.length)[0] ?? [];
+  return [...always, ...nearest];
+}
+
+function groupsOf({ isRequired }: CredentialParam): readonly string[] {
+  if (typeof isRequired === "boolean") return [];
+  return typeof isRequired.group === "string" ? [isRequired.group] : isRequired.group;
+}
