@@ -211,6 +211,37 @@ export const limits = {
   /** Ticks of schedules that become events in one transaction. */
   ticksMax: 100,
 
+  // ---- Live actions ---------------------------------------------------------------------------------------------
+  /** How often a request is sent again that a vendor was too busy for, and how long it may wait for that in all: vendors count by the minute. */
+  vendorResendsMax: 3,
+  vendorWaitMsMax: 60_000,
+  /** The first wait where a busy vendor does not say how long; each further one is twice as long. */
+  vendorRetryMs: 1_000,
+  /** What is kept of a vendor's own words for why it refused. */
+  vendorMessageLengthMax: 500,
+  /** Sign-in tokens of vendors that one process keeps; one of a tenant's vendors takes 2 KiB. */
+  vendorTokensMax: 1_000,
+  /** How long a token is kept at most, and how long before its end it is no longer handed out: a call with it may take its time. */
+  vendorTokenMsMax: 3_600_000,
+  vendorTokenMarginMs: 60_000,
+  /** Pages of one listing of AWS, and the largest pages that it gives of rules and of a prefix list's entries: each list has at most 1,000. */
+  awsPagesMax: 20,
+  awsRulesPageMax: 1_000,
+  awsEntriesPageMax: 100,
+  /** How often, and how far apart, a changed security group is looked at until it shows the change: EC2 answers what it knew a moment ago. */
+  awsConfirmationsMax: 5,
+  awsConfirmMs: 1_000,
+  /** Rows of a search that a result shows, and their size as JSON: a person looks at some, a machine asks the SIEM itself. */
+  siemRowsShownMax: 50,
+  siemRowsBytesMax: 256 * 1024,
+  /** Rows that a search may find, and where its caller does not say. */
+  siemRowsMax: 10_000,
+  siemRowsDefault: 500,
+  /** A search's text. */
+  siemQueryLengthMax: 32 * 1024,
+  /** How long a SIEM works on one search before it answers what it has so far. */
+  siemSearchMs: 100_000,
+
   // ---- The cluster ----------------------------------------------------------------------------------------------
   /** How long a node stays the owner of its runs without a heartbeat. */
   leaseMs: 5_000,

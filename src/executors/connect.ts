@@ -6,10 +6,19 @@ import type { EgressPolicy } from "./egress.ts";
  * What undici opens its sockets with: the host is resolved and checked once, the address that was checked is the one connected to
  * (a second look-up could answer another), and the address that the socket reports is checked again before a byte is sent.
  * @param signal Nothing is connected to once it is aborted.
+ * @param tls `allowsUntrustedCertificate`: the server's certificate is not verified. Only for a server whose owner said so.
  * @see undici's Client `connect` option; its `lookup` option is not asked for literal addresses, so it would not do.
  */
-export function createConnector(egress: EgressPolicy, signal: AbortSignal): buildConnector.connector {
-  const connect = buildConnector({ timeout: 0, signal });
+export function createConnector(
+  egress: EgressPolicy,
+  signal: AbortSignal,
+  tls: { readonly allowsUntrustedCertificate?: boolean | undefined } = {},
+): buildConnector.connector {
+  const connect = buildConnector({
+    timeout: 0,
+    signal,
+    ...(tls.allowsUntrustedCertificate && { rejectUnauthorized: false }),
+  });
   return (options, callback) => {
     openFirst(options).then(
       (socket) => callback(null, socket),

@@ -63,7 +63,8 @@ function appendQuery(url: URL, name: string, value: Json): void {
   else url.searchParams.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
 }
 
-function readHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+/** Headers with their names in lower case. @throws AttemptRefused `invalid_header`, whose message holds the name and never the value. */
+export function readHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const read: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase();

@@ -1,9 +1,10 @@
 import { STATUS_CODES } from "node:http";
-import { Client, errors } from "undici";
+import { Client } from "undici";
 import { limits } from "../core/limits.ts";
 import { createMask, type Mask } from "../secrets/mask.ts";
 import { createConnector } from "./connect.ts";
-import { type EgressPolicy, EgressRefused } from "./egress.ts";
+import type { EgressPolicy } from "./egress.ts";
+import { exchangeErrorOf } from "./exchange-error.ts";
 import type { Attempt, Execute, ExecutionError, Outcome, RemoteCall } from "./executor.ts";
 import { errorIn, readOutput } from "./output.ts";
 import { AttemptRefused } from "./refused.ts";
@@ -28,7 +29,7 @@ export function createRemoteExecutor({ egress }: { readonly egress: EgressPolicy
     } catch (error) {
       if (attempt.signal.aborted) return { status: "CANCELLED" };
       if (timeout.signal.aborted) return { status: "TIMED_OUT", error: timedOut(attempt.timeoutMs) };
-      const { code, message } = errorOf(error);
+      const { code, message } = exchangeErrorOf(error);
       return { status: "FAILED", error: { code, message: mask.text(message).slice(0, limits.textLengthMax) } };
     } finally {
       clearTimeout(timer);
@@ -124,31 +125,6 @@ function redirected(request: RemoteRequest, { status, location }: Answer): Remot
   if (!becomesGet) return { ...request, url };
   const { "content-type": _ofBody, ...headers } = request.headers;
   return { method: "GET", url, headers };
-}
-
-const connectionCodes: Readonly<Record<string, ExecutionError>> = {
-  ECONNREFUSED: { code: "connection_refused", message: "The server refused the connection." },
-  ENOTFOUND: { code: "dns_failure", message: "The server's name cannot be resolved." },
-  EAI_AGAIN: { code: "dns_failure", message: "The server's name cannot be resolved at present." },
-  UND_ERR_HEADERS_OVERFLOW: {
-    code: "response_headers_too_large",
-    message: `The headers of the server's answer are larger than ${limits.responseHeaderBytesMax} bytes.`,
-  },
-};
-
-function errorOf(error: unknown): ExecutionError {
-  if (error instanceof AttemptRefused) return error.error;
-  if (error instanceof EgressRefused) return { code: error.code, message: error.message };
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const known = connectionCodes[code];
-  if (known) return known;
-  const isOurs = error instanceof errors.UndiciError || code !== "";
-  if (!isOurs) throw error;
-  const text = error instanceof Error ? error.message : code;
-  return {
-    code: "connection_failed",
-    message: `The exchange with the server failed: ${text}`,
-  };
 }
 
 function timedOut(timeoutMs: number): ExecutionError {
