@@ -224,6 +224,18 @@ export const limits = {
   /** How long a token is kept at most, and how long before its end it is no longer handed out: a call with it may take its time. */
   vendorTokenMsMax: 3_600_000,
   vendorTokenMarginMs: 60_000,
+  /** Between two questions how it goes with what a vendor accepted, and for how long it is asked: who waits longer has its id. */
+  vendorPollMs: 2_000,
+  vendorCompletionMs: 30_000,
+  /** Devices that a vendor is asked for by one name; its search finds similar names too. */
+  vendorMatchesMax: 100,
+  /** What a result shows of the output of a command on a host. */
+  vendorOutputLengthMax: 16 * 1024,
+  /** How long Falcon waits for a host to connect, to run a command, and to run a script; and how long a file may take to its cloud. */
+  rtrSessionSeconds: 30,
+  rtrCommandSeconds: 60,
+  rtrScriptSeconds: 120,
+  rtrUploadMs: 90_000,
   /** Pages of one listing of AWS, and the largest pages that it gives of rules and of a prefix list's entries: each list has at most 1,000. */
   awsPagesMax: 20,
   awsRulesPageMax: 1_000,
