@@ -31,7 +31,8 @@ export function startOkta(behaviour: Behaviour & { readonly state?: OktaState } 
   const { state = {} } = behaviour;
   const user = new FakeUser(state);
   const isUser = (name: string): boolean =>
-    behaviour.lacksTarget !== true && [user.login, oktaUser.id, "jdoe"].includes(decodeURIComponent(name));
+    behaviour.lacksTarget !== true &&
+    ["jdoe", oktaUser.id, user.login].some((known) => known.toLowerCase() === decodeURIComponent(name).toLowerCase());
   const route = (method: string, path: string, answer: (call: FakeCall) => FakeAnswer): FakeRoute => ({
     method,
     path: new RegExp(`^/api/v1/users/([^/]+)${path}$`),
