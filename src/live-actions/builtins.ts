@@ -1,10 +1,12 @@
 import type { Adapter } from "./adapter.ts";
 import { createRegistry, type Registry } from "./registry.ts";
+import { crowdstrike } from "./vendors/crowdstrike.ts";
+import { defender } from "./vendors/defender.ts";
 import { generic } from "./vendors/generic.ts";
 import { okta } from "./vendors/okta.ts";
 
 /** Every adapter that comes with the product, by vendor. */
-export const builtinAdapters: readonly Adapter[] = [...okta, ...generic];
+export const builtinAdapters: readonly Adapter[] = [...crowdstrike, ...defender, ...okta, ...generic];
 
 /** A registry with the built-in adapters in it. */
 export function createBuiltinRegistry(): Registry {
