@@ -1,10 +1,12 @@
-// npm run limits: writes docs/limits.md from src/core/limits.ts and edge-limits.ts, whose comments are the reasons.
+// npm run limits: writes docs/limits.md from src/core/limits.ts and its parts, whose comments are the reasons.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { limits } from "../src/core/limits.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
-const sourcePaths = ["edge-limits", "limits"].map((name) => path.join(root, `src/core/${name}.ts`));
+const sourcePaths = ["edge-limits", "limits", "live-action-limits"].map((name) =>
+  path.join(root, `src/core/${name}.ts`),
+);
 const pagePath = path.join(root, "docs/limits.md");
 
 /** The page as it should be. */

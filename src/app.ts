@@ -3,11 +3,13 @@ import { actionDefinitionSchema } from "./actions/definition-schema.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
 import type { Log } from "./core/log.ts";
+import { endpointOf } from "./database/address.ts";
 import { migrate } from "./database/migrate.ts";
 import { type Orm, openOrm } from "./database/orm.ts";
 import { entities } from "./entities.ts";
+import { createEgressPolicy } from "./executors/egress.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
-import { startLiveActions } from "./live-action-desk.ts";
+import { startLiveActions, tellingBoth } from "./live-action-desk.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
@@ -76,23 +78,25 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
   const keyRing = await openKeyRing({ secretsKey: config.SECRETS_KEY, dataDirectory: path.resolve(config.DATA_DIR) });
   const sealer = createSealer(keyRing);
 
-  const { stop, ...services } = await startRunEngine({
-    config,
-    log,
-    clock,
-    orm,
-    address,
-    sealer,
-    isAlone: database.isEmbedded,
+  const egress = createEgressPolicy({
+    allow: config.EGRESS_ALLOW,
+    deny: config.EGRESS_DENY,
+    private: config.EGRESS_PRIVATE,
+    databaseAddress: endpointOf(address),
   });
+  const isAlone = database.isEmbedded;
+  const { stop, ...runs } = await startRunEngine({ config, log, clock, orm, address, sealer, egress, isAlone });
   closers.push(stop);
-
-  const liveActions = startLiveActions({ adapters });
+  const { hub, readSecrets } = runs;
+  const desk = startLiveActions({ orm, sealer, egress, log, news: hub, readSecrets, adapters });
+  closers.push(desk.stop);
+  const { liveActions } = desk;
+  const decisions = tellingBoth(runs.decisions, desk.decisions);
 
   const contexts = createContexts({
     orm,
     authenticator,
-    services: { clock, authenticator, sealer, ...services, ...liveActions },
+    services: { clock, authenticator, sealer, ...runs, decisions, liveActions },
   });
   const operation = async (authorization: string | undefined) =>
     (await contexts.createContext({ authorization })).operation;
@@ -107,8 +111,8 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     documents: {
       "/api/actions/schema": { contentType: "application/schema+json", body: JSON.stringify(actionDefinitionSchema) },
     },
-    posts: { "/events": createEventPost({ operation, clock, dispatch: services.dispatch }) },
-    readiness: createReadiness({ orm, engine: services.engine }),
+    posts: { "/events": createEventPost({ operation, clock, dispatch: runs.dispatch }) },
+    readiness: createReadiness({ orm, engine: runs.engine }),
   });
   // Last opened, but its streams go on until the engine has told them how their runs stand.
   closers.splice(closers.indexOf(stop), 0, () => edge.close());

@@ -1,14 +1,56 @@
+import type { DecidePorts } from "./approvals/decide-approval.ts";
+import type { Log } from "./core/log.ts";
+import type { Orm } from "./database/orm.ts";
+import type { EgressPolicy } from "./executors/egress.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
 import { createBuiltinRegistry } from "./live-actions/builtins.ts";
+import { tellingDispatches } from "./live-actions/decided-dispatch.ts";
+import { DispatchSweeper } from "./live-actions/dispatch-sweeper.ts";
+import { Performer, type PerformerPorts } from "./live-actions/performer.ts";
+import { TokenCache } from "./live-actions/token-cache.ts";
+import { createVendorHttp } from "./live-actions/vendor-http.ts";
+import type { Sealer } from "./secrets/seal.ts";
 
-interface LiveActionParts {
+interface LiveActionParts extends Pick<PerformerPorts, "news" | "readSecrets"> {
+  readonly orm: Orm;
+  readonly sealer: Sealer;
+  readonly egress: EgressPolicy;
+  readonly log: Log;
   /** What is registered besides the built-in adapters. */
   readonly adapters: readonly Adapter[];
 }
 
-/** Everything that live actions need: the registry of adapters. */
-export function startLiveActions({ adapters }: LiveActionParts) {
-  const liveActionRegistry = createBuiltinRegistry();
-  for (const adapter of adapters) liveActionRegistry.register(adapter, { source: "PLUGIN", origin: "this server" });
-  return { liveActionRegistry };
+/** Everything that live actions need: the registry of adapters, who calls them, and who ends what a dead node left. */
+export function startLiveActions({ orm, sealer, egress, log, news, readSecrets, adapters }: LiveActionParts) {
+  const registry = createBuiltinRegistry();
+  for (const adapter of adapters) registry.register(adapter, { source: "PLUGIN", origin: "this server" });
+  const em = () => orm.em.fork();
+  const tokens = new TokenCache();
+  const openHttp: PerformerPorts["openHttp"] = (options) => createVendorHttp({ ...options, egress, tokens });
+  const performer = new Performer({ em, readSecrets, openHttp, news, log });
+  const sweeper = new DispatchSweeper({ em, news, log });
+  sweeper.start();
+  const liveActions = { registry, performer, sealer, news, log };
+  return {
+    liveActions,
+    decisions: tellingDispatches({ ...liveActions, em }),
+    async stop() {
+      await performer.stop();
+      await sweeper.stop();
+    },
+  };
+}
+
+/** What waits for decisions: a request is of a run or of a live action, and the other one leaves it alone. */
+export function tellingBoth(one: DecidePorts, other: DecidePorts): DecidePorts {
+  return {
+    async tellDecision(em, approval) {
+      await one.tellDecision(em, approval);
+      await other.tellDecision(em, approval);
+    },
+    async onDecided(approval) {
+      await one.onDecided(approval);
+      await other.onDecided(approval);
+    },
+  };
 }

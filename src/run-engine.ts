@@ -5,10 +5,10 @@ import type { Clock } from "./core/clock.ts";
 import { createExpiringCache } from "./core/expiring-cache.ts";
 import { limits } from "./core/limits.ts";
 import type { Log } from "./core/log.ts";
-import { type DatabaseAddress, endpointOf } from "./database/address.ts";
+import type { DatabaseAddress } from "./database/address.ts";
 import { type Listener, listen } from "./database/listen.ts";
 import type { Orm } from "./database/orm.ts";
-import { createEgressPolicy } from "./executors/egress.ts";
+import type { EgressPolicy } from "./executors/egress.ts";
 import type { Attempt, Outcome } from "./executors/executor.ts";
 import { createLocalExecutor } from "./executors/local.ts";
 import { createRemoteExecutor } from "./executors/remote.ts";
@@ -32,6 +32,7 @@ interface RunEngineParts {
   readonly orm: Orm;
   readonly address: DatabaseAddress;
   readonly sealer: Sealer;
+  readonly egress: EgressPolicy;
   /** Whether the database is embedded in this process. */
   readonly isAlone: boolean;
 }
@@ -94,16 +95,10 @@ export async function startRunEngine(parts: RunEngineParts) {
   };
 }
 
-async function createExecute({ config, address }: RunEngineParts): Promise<(attempt: Attempt) => Promise<Outcome>> {
+async function createExecute({ config, egress }: RunEngineParts): Promise<(attempt: Attempt) => Promise<Outcome>> {
   const workDirectory = path.join(path.resolve(config.DATA_DIR), "work");
   await sweepLeftovers({ workDirectory });
   const local = createLocalExecutor({ workDirectory });
-  const egress = createEgressPolicy({
-    allow: config.EGRESS_ALLOW,
-    deny: config.EGRESS_DENY,
-    private: config.EGRESS_PRIVATE,
-    databaseAddress: endpointOf(address),
-  });
   const remote = createRemoteExecutor({ egress });
   return ({ call, ...attempt }) => (call.type === "local" ? local({ ...attempt, call }) : remote({ ...attempt, call }));
 }

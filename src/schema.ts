@@ -5,6 +5,8 @@ import "./secrets/graphql.ts";
 import "./approvals/graphql-operations.ts";
 import "./live-actions/graphql.ts";
 import "./live-actions/graphql-catalogue.ts";
+import "./live-actions/graphql-dispatches.ts";
+import "./live-actions/graphql-governance.ts";
 import "./actions/graphql-queries.ts";
 import "./actions/graphql-mutations.ts";
 import "./playbooks/graphql-operations.ts";

@@ -18,7 +18,7 @@ const ApprovalStatus = builder.enumType("ApprovalStatus", {
   } satisfies Record<Status, object>,
 });
 
-const ApproverObject = builder.objectRef<Approver>("Approver").implement({
+export const ApproverObject = builder.objectRef<Approver>("Approver").implement({
   description: "Who may decide: whoever has the role, or the one of that name. One of both is null.",
   fields: (t) => ({
     role: t.string({

@@ -1,12 +1,14 @@
 import { edgeLimits } from "./edge-limits.ts";
+import { liveActionLimits } from "./live-action-limits.ts";
 
 /**
- * Every bound of the product, in one place; those of the edge stand in `edge-limits.ts`. The name ends in the unit, the comment says why it
- * is what it is.
+ * Every bound of the product, in one place; those of the edge stand in `edge-limits.ts`, those of live actions in `live-action-limits.ts`. The
+ * name ends in the unit, the comment says why it is what it is.
  * Changing one changes what the API accepts, so it belongs in the CHANGELOG.
  */
 export const limits = {
   ...edgeLimits,
+  ...liveActionLimits,
 
   // ---- Documents ------------------------------------------------------------------------------------------------
   /** Depth of any JSON or YAML that comes in. */
@@ -210,49 +212,6 @@ export const limits = {
   dispatchFailuresKeptMax: 1_000,
   /** Ticks of schedules that become events in one transaction. */
   ticksMax: 100,
-
-  // ---- Live actions ---------------------------------------------------------------------------------------------
-  /** How often a request is sent again that a vendor was too busy for, and how long it may wait for that in all: vendors count by the minute. */
-  vendorResendsMax: 3,
-  vendorWaitMsMax: 60_000,
-  /** The first wait where a busy vendor does not say how long; each further one is twice as long. */
-  vendorRetryMs: 1_000,
-  /** What is kept of a vendor's own words for why it refused. */
-  vendorMessageLengthMax: 500,
-  /** Sign-in tokens of vendors that one process keeps; one of a tenant's vendors takes 2 KiB. */
-  vendorTokensMax: 1_000,
-  /** How long a token is kept at most, and how long before its end it is no longer handed out: a call with it may take its time. */
-  vendorTokenMsMax: 3_600_000,
-  vendorTokenMarginMs: 60_000,
-  /** Between two questions how it goes with what a vendor accepted, and for how long it is asked: who waits longer has its id. */
-  vendorPollMs: 2_000,
-  vendorCompletionMs: 30_000,
-  /** Devices that a vendor is asked for by one name; its search finds similar names too. */
-  vendorMatchesMax: 100,
-  /** What a result shows of the output of a command on a host. */
-  vendorOutputLengthMax: 16 * 1024,
-  /** How long Falcon waits for a host to connect, to run a command, and to run a script; and how long a file may take to its cloud. */
-  rtrSessionSeconds: 30,
-  rtrCommandSeconds: 60,
-  rtrScriptSeconds: 120,
-  rtrUploadMs: 90_000,
-  /** Pages of one listing of AWS, and the largest pages that it gives of rules and of a prefix list's entries: each list has at most 1,000. */
-  awsPagesMax: 20,
-  awsRulesPageMax: 1_000,
-  awsEntriesPageMax: 100,
-  /** How often, and how far apart, a changed security group is looked at until it shows the change: EC2 answers what it knew a moment ago. */
-  awsConfirmationsMax: 5,
-  awsConfirmMs: 1_000,
-  /** Rows of a search that a result shows, and their size as JSON: a person looks at some, a machine asks the SIEM itself. */
-  siemRowsShownMax: 50,
-  siemRowsBytesMax: 256 * 1024,
-  /** Rows that a search may find, and where its caller does not say. */
-  siemRowsMax: 10_000,
-  siemRowsDefault: 500,
-  /** A search's text. */
-  siemQueryLengthMax: 32 * 1024,
-  /** How long a SIEM works on one search before it answers what it has so far. */
-  siemSearchMs: 100_000,
 
   // ---- The cluster ----------------------------------------------------------------------------------------------
   /** How long a node stays the owner of its runs without a heartbeat. */

@@ -21,8 +21,9 @@ export function partCredentials(known: ReadonlyMap<string, CredentialParam>, par
   const given = new Map<string, GivenCredential>();
   const issues: Issue[] = [];
   const rest = Object.entries(params).filter(([name, value]) => {
-    if (!known.has(name)) return true;
-    const credential = credentialOf(value);
+    const param = known.get(name);
+    if (!param) return true;
+    const credential = credentialOf(value, param);
     if (typeof credential === "string") issues.push({ path: childPath("$.params", name), ...problems[credential] });
     // Empty or null is how forms say that there is none.
     else if (credential) given.set(name, credential);
@@ -40,7 +41,9 @@ const problems = {
   too_long: { code: "too_long", message: `A credential has at most ${limits.secretBytesMax} bytes.` },
 } as const;
 
-function credentialOf(value: Json): GivenCredential | keyof typeof problems | undefined {
+function credentialOf(value: Json, { isSecret }: CredentialParam): GivenCredential | keyof typeof problems | undefined {
+  // Such as `splunk_verify_ssl: false`.
+  if (!isSecret && (typeof value === "boolean" || typeof value === "number")) return { text: String(value) };
   if (value === null || value === "") return undefined;
   if (typeof value === "string") return Buffer.byteLength(value) > limits.secretBytesMax ? "too_long" : { text: value };
   const secret = isJsonObject(value) && Object.keys(value).length === 1 ? value["$secret"] : undefined;
@@ -68,7 +71,8 @@ interface CredentialSearch {
 }
 
 /** Where each credential of an adapter comes from: from the request, else from the secret of the parameter's name. */
-export function planCredentials({ credentials }: Adapter, search: CredentialSearch): CredentialPlan {
+export function planCredentials(adapter: Adapter, search: CredentialSearch): CredentialPlan {
+  const { credentials } = adapter;
   const { given, stored, mayRedirect } = search;
   const isAddressStrange =
     !mayRedirect && credentials.some((param) => isAddress(param) && "text" in (given.get(param.name) ?? {}));
@@ -77,12 +81,12 @@ export function planCredentials({ credentials }: Adapter, search: CredentialSear
     const source = given.get(name) ?? { secret: name };
     if ("text" in source || (!isAddressStrange && stored.has(source.secret))) sources.set(name, source);
   }
-  return { sources, missing: missingOf(credentials, sources), isAddressStrange };
+  return { sources, missing: missingOf(adapter, sources), isAddressStrange };
 }
 
-/** True for a parameter that says where the vendor is: whoever chooses it chooses who receives the secrets. */
+/** True for a parameter that says where the vendor is, or how that is made sure of: whoever chooses it chooses who receives the secrets. */
 function isAddress({ name, isSecret }: CredentialParam): boolean {
-  return !isSecret && /(^|_)(url|host|domain|endpoint)$/.test(name);
+  return !isSecret && /(^|_)(url|host|domain|verify_ssl)$/.test(name);
 }
 
 /** True where the tenant's store alone has all that the adapter needs. */
@@ -103,11 +107,9 @@ export function secretNamesOf({ credentials }: Adapter, given: GivenCredentials)
   });
 }
 
-function missingOf(
-  credentials: readonly CredentialParam[],
-  sources: ReadonlyMap<string, CredentialSource>,
-): readonly string[] {
-  const absent = credentials.filter(({ name }) => !sources.has(name));
+/** Which of the parameters that an adapter requires are not there: with several ways to sign in, what the nearest of them lacks. */
+export function missingOf({ credentials }: Adapter, there: { has(name: string): boolean }): readonly string[] {
+  const absent = credentials.filter(({ name }) => !there.has(name));
   const always = absent.filter(({ isRequired }) => isRequired === true).map(({ name }) => name);
   const ways = new Set(credentials.flatMap(groupsOf));
   const lacking = [...ways].map((way) =>

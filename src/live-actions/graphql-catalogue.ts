@@ -2,8 +2,8 @@ import { BadInputError } from "../core/failures.ts";
 import { isStorableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import { builder } from "../graphql/builder.ts";
-// Its part of the context: whose secrets count.
-import "../tenancy/graphql.ts";
+// Its part of the context: the registry.
+import "./graphql-dispatches.ts";
 import { type Impact as ImpactValue, impacts } from "./adapter.ts";
 import { capabilities } from "./capabilities.ts";
 import { requiresCredentials } from "./credentials.ts";
@@ -14,13 +14,7 @@ import {
   listLiveActions,
   vendorsOfCapability,
 } from "./list-live-actions.ts";
-import type { AdapterSource, Registry } from "./registry.ts";
-
-declare module "../graphql/builder.ts" {
-  interface Context {
-    readonly liveActionRegistry: Registry;
-  }
-}
+import type { AdapterSource } from "./registry.ts";
 
 const Impact = builder.enumType("Impact", {
   description: `How far a live action reaches, from ${impacts[0]} to ${impacts.at(-1)}.`,
@@ -121,8 +115,8 @@ const CapabilityObject = builder.objectRef<{ readonly name: string }>("Capabilit
     vendors: t.field({
       type: [CapabilityVendorObject],
       description: "Whose products can do it on this server, sorted.",
-      resolve: ({ name }, _args, { operation, liveActionRegistry }) =>
-        vendorsOfCapability(operation, liveActionRegistry, name),
+      resolve: ({ name }, _args, { operation, liveActions: { registry } }) =>
+        vendorsOfCapability(operation, registry, name),
     }),
   }),
 });
@@ -133,7 +127,7 @@ const VendorObject = builder.objectRef<{ readonly vendorId: string }>("Vendor").
     vendorId: t.exposeString("vendorId", { description: "What requests name it by." }),
     capabilities: t.stringList({
       description: "What it can do on this server, sorted.",
-      resolve: ({ vendorId }, _args, { liveActionRegistry }) => [...liveActionRegistry.capabilitiesOf(vendorId)],
+      resolve: ({ vendorId }, _args, { liveActions: { registry } }) => [...registry.capabilitiesOf(vendorId)],
     }),
   }),
 });
@@ -150,10 +144,10 @@ builder.queryFields((t) => ({
     description: "Every pair of capability and vendor of this server, by vendor, then capability.",
     authScopes: { permission: "live-action:read" },
     args: { filter: t.arg({ type: LiveActionFilterInput, description: "Which of them." }) },
-    resolve: (_root, { filter }, { operation, liveActionRegistry }) => {
+    resolve: (_root, { filter }, { operation, liveActions: { registry } }) => {
       requireName(filter?.capability);
       requireName(filter?.vendorId);
-      return listLiveActions(operation, liveActionRegistry, (filter ?? {}) satisfies LiveActionFilter);
+      return listLiveActions(operation, registry, (filter ?? {}) satisfies LiveActionFilter);
     },
   }),
   capability: t.field({
@@ -162,9 +156,9 @@ builder.queryFields((t) => ({
     description: "What is known of a verb; null where neither the taxonomy nor a vendor has it.",
     authScopes: { permission: "live-action:read" },
     args: { name: t.arg.string({ required: true, description: "Such as isolate_host." }) },
-    resolve: (_root, { name }, { liveActionRegistry }) => {
+    resolve: (_root, { name }, { liveActions: { registry } }) => {
       requireName(name);
-      return capabilities.has(name) || liveActionRegistry.vendorsOf(name).length > 0 ? { name } : null;
+      return capabilities.has(name) || registry.vendorsOf(name).length > 0 ? { name } : null;
     },
   }),
   vendor: t.field({
@@ -173,9 +167,9 @@ builder.queryFields((t) => ({
     description: "A vendor that this server has adapters for; null for any other.",
     authScopes: { permission: "live-action:read" },
     args: { id: t.arg.string({ required: true, description: "Such as crowdstrike." }) },
-    resolve: (_root, { id }, { liveActionRegistry }) => {
+    resolve: (_root, { id }, { liveActions: { registry } }) => {
       requireName(id);
-      return liveActionRegistry.capabilitiesOf(id).length > 0 ? { vendorId: id } : null;
+      return registry.capabilitiesOf(id).length > 0 ? { vendorId: id } : null;
     },
   }),
 }));

@@ -32,6 +32,11 @@ describe("the params of a request", () => {
     expect([params, given.size]).toEqual([{}, 0]);
   });
 
+  test("may say numbers and truths where nothing is secret", () => {
+    const { given } = part({ acme_id: 7, acme_url: false });
+    expect(Object.fromEntries(given)).toEqual({ acme_id: { text: "7" }, acme_url: { text: "false" } });
+  });
+
   test.each([[7], [true], [["t"]], [{ $secret: 7 }], [{ $secret: "a b" }], [{ $secret: "a", more: 1 }]])(
     "are refused with %j for a credential, without quoting it",
     (value) => {

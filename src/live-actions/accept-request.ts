@@ -1,0 +1,125 @@
+import { type Issue, ValidationFailure } from "../core/failures.ts";
+import { newId } from "../core/ids.ts";
+import {
+  canonicalJson,
+  isJsonObject,
+  isStorableText,
+  type Json,
+  type JsonObject,
+  sha256,
+  storableJson,
+} from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import { isNestedDeeper } from "../core/nesting.ts";
+import { createMask } from "../secrets/mask.ts";
+import { type GivenCredentials, partCredentials } from "./credentials.ts";
+import type { Registry } from "./registry.ts";
+
+/** A live action as a caller asks for it. */
+export interface LiveActionInput {
+  readonly requestId?: string | null | undefined;
+  readonly capability: string;
+  readonly vendorId?: string | null | undefined;
+  readonly target: string;
+  readonly params?: Json | null | undefined;
+  readonly caseId?: string | null | undefined;
+  readonly requestedBy?: string | null | undefined;
+  readonly dryRun?: boolean | null | undefined;
+}
+
+export interface AcceptedRequest {
+  readonly requestId: string;
+  readonly capability: string;
+  /** As the caller says; undefined where it leaves that to the tenant. */
+  readonly vendorId: string | undefined;
+  readonly caseId: string | undefined;
+  readonly requestedBy: string | undefined;
+  /** As the adapter gets it. */
+  readonly target: string;
+  /** Without credentials. */
+  readonly params: JsonObject;
+  readonly given: GivenCredentials;
+  /** Texts that no result may hold: the secrets that were given, whoever's they are. */
+  readonly secrets: readonly string[];
+  /** As it may be stored: a given credential that stands elsewhere in the request too is masked there. */
+  readonly shown: { readonly target: string; readonly params: JsonObject };
+  /** SHA-256 of all that was asked but the values of secrets: tells a repetition from another request. */
+  readonly inputHash: string;
+}
+
+/** The request within its bounds, with its credentials parted from it. @throws ValidationFailure with every problem at once. */
+export function acceptRequest(registry: Registry, input: LiveActionInput): AcceptedRequest {
+  const { capability, target } = input;
+  const requestId = input.requestId ?? undefined;
+  const vendorId = input.vendorId ?? undefined;
+  const caseId = input.caseId ?? undefined;
+  const requestedBy = input.requestedBy ?? undefined;
+  const all = input.params ?? {};
+  const issues = [
+    ...textIssues("requestId", requestId, { least: 1, most: limits.idLengthMax }),
+    ...textIssues("capability", capability, { least: 1, most: limits.nameLengthMax }),
+    ...textIssues("vendorId", vendorId, { least: 1, most: limits.nameLengthMax }),
+    ...textIssues("target", target, { least: 0, most: limits.targetLengthMax }),
+    ...textIssues("caseId", caseId, { least: 1, most: limits.idLengthMax }),
+    ...textIssues("requestedBy", requestedBy, { least: 1, most: limits.idLengthMax }),
+    ...paramsIssues(all),
+  ];
+  const parted = partCredentials(registry.credentials(), isJsonObject(all) && issues.length === 0 ? all : {});
+  issues.push(...parted.issues);
+  if (issues.length > 0) throw new ValidationFailure(issues);
+  const params = storableJson(parted.params) as JsonObject;
+  const said = { capability, vendorId: vendorId ?? null, target, params };
+  const by = { caseId: caseId ?? null, requestedBy: requestedBy ?? null };
+  const credentials = shownCredentials(registry, parted.given);
+  const secrets = givenSecrets(registry, parted.given);
+  const mask = createMask(secrets);
+  return {
+    ...{ requestId: requestId ?? newId(), capability, vendorId, caseId, requestedBy, target, params },
+    ...{ given: parted.given, secrets },
+    shown: { target: mask.text(target), params: mask.json(params) as JsonObject },
+    inputHash: sha256(canonicalJson({ ...said, ...by, credentials })),
+  };
+}
+
+function textIssues(
+  name: string,
+  text: string | undefined,
+  { least, most }: { readonly least: number; readonly most: number },
+): Issue[] {
+  if (text === undefined) return [];
+  const path = `$.${name}`;
+  if (text.trim().length < least) return [{ path, code: "required", message: `A ${name} is not empty.` }];
+  if (text.length > most) return [{ path, code: "too_long", message: `A ${name} has at most ${most} characters.` }];
+  if (isStorableText(text)) return [];
+  return [{ path, code: "invalid_text", message: "The text holds U+0000, or half of a surrogate pair." }];
+}
+
+function paramsIssues(params: Json): Issue[] {
+  const path = "$.params";
+  if (!isJsonObject(params))
+    return [{ path, code: "wrong_type", message: 'This is an object, such as {"pid": 4711}.' }];
+  if (isNestedDeeper(params, limits.documentDepthMax)) {
+    return [{ path, code: "too_deep", message: `Nested deeper than ${limits.documentDepthMax} levels.` }];
+  }
+  if (Buffer.byteLength(JSON.stringify(params)) <= limits.contextBytesMax) return [];
+  return [{ path, code: "too_large", message: `At most ${limits.contextBytesMax} bytes of JSON.` }];
+}
+
+/** What tells two requests apart by their credentials without telling any. */
+function shownCredentials(registry: Registry, given: GivenCredentials): JsonObject {
+  return Object.fromEntries(
+    [...given].map(([name, source]) => {
+      if ("secret" in source) return [name, { $secret: source.secret }];
+      return [name, isSecret(registry, name) ? "***" : source.text];
+    }),
+  );
+}
+
+/** The values of the secrets that were given as texts. */
+export function givenSecrets(registry: Registry, given: GivenCredentials): readonly string[] {
+  return [...given].flatMap(([name, source]) => ("text" in source && isSecret(registry, name) ? [source.text] : []));
+}
+
+function isSecret(registry: Registry, name: string): boolean {
+  return registry.credentials().get(name)?.isSecret ?? true;
+}

@@ -1,0 +1,73 @@
+import type { EntityManager } from "@mikro-orm/postgresql";
+import type { Approver } from "../approvals/approver.ts";
+import { Approval } from "../approvals/entities.ts";
+import type { JsonObject } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import type { SealedFor } from "../secrets/seal.ts";
+import type { AcceptedRequest } from "./accept-request.ts";
+import type { Adapter } from "./adapter.ts";
+import type { GivenCredential } from "./credentials.ts";
+import { insertDispatch, type NewDispatch } from "./dispatch-rows.ts";
+import type { LiveActionDispatch } from "./entities.ts";
+
+/** What a dispatch needs once it may run, and what may not stand in its row in clear. */
+export interface SealedRequest {
+  readonly target: string;
+  readonly params: JsonObject;
+  readonly given: readonly (readonly [name: string, credential: GivenCredential])[];
+  /** See `CredentialSearch`: who asked decides, not who approves. */
+  readonly mayRedirect: boolean;
+}
+
+export function requestPurpose(tenantId: string, dispatchId: string): SealedFor {
+  return { tenantId, purpose: `dispatch:${dispatchId}` };
+}
+
+/** The request as the adapter would get it, for `Sealer.seal`. */
+export function sealable({ target, params, given }: AcceptedRequest, mayRedirect: boolean): string {
+  return JSON.stringify({ target, params, given: [...given], mayRedirect } satisfies SealedRequest);
+}
+
+/**
+ * Writes down a dispatch that waits, and the request for approval that it waits for.
+ * @param row Its state names the request.
+ * @returns Undefined where there is a dispatch of this request already.
+ */
+export function insertWaiting(
+  em: EntityManager,
+  row: NewDispatch & { readonly state: { readonly name: "AWAITING_APPROVAL" } },
+  { adapter, approvers }: { readonly adapter: Adapter; readonly approvers: readonly Approver[] },
+): Promise<LiveActionDispatch | undefined> {
+  return em.transactional(async (inner) => {
+    const dispatch = await insertDispatch(inner, row);
+    if (!dispatch) return undefined;
+    const { id, tenantId, capability, target, actor, state } = row;
+    const { vendorId, impact } = adapter;
+    const what = row.rollbackOfId === undefined ? capability : `the rollback of ${capability}`;
+    const message = `${row.requestedBy ?? actor.name} asks for ${what} on ${target} with ${vendorId}.`;
+    const approval = inner.create(Approval, {
+      id: state.approvalId,
+      tenantId,
+      status: "PENDING",
+      message: message.slice(0, limits.textLengthMax),
+      approvers,
+      dispatchId: id,
+      requesterId: actor.id ?? null,
+      effect: { liveAction: effectOf(row, { vendorId, impact }) },
+    });
+    await inner.persist(approval).flush();
+    return dispatch;
+  });
+}
+
+function effectOf(
+  { capability, target, params, caseId, requestedBy, rollbackOfId }: NewDispatch,
+  { vendorId, impact }: Pick<Adapter, "vendorId" | "impact">,
+): JsonObject {
+  const isTooLarge = Buffer.byteLength(JSON.stringify(params)) > limits.approvalEffectBytesMax;
+  return {
+    ...{ capability, vendorId, target, impact, caseId: caseId ?? null, requestedBy: requestedBy ?? null },
+    isRollback: rollbackOfId !== undefined,
+    ...(isTooLarge ? { isShortened: true } : { params }),
+  };
+}

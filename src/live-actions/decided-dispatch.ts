@@ -1,0 +1,138 @@
+import type { EntityManager } from "@mikro-orm/postgresql";
+import type { DecidePorts } from "../approvals/decide-approval.ts";
+import type { Approval } from "../approvals/entities.ts";
+import { DomainFailure } from "../core/failures.ts";
+import type { JsonObject } from "../core/json.ts";
+import type { Sealer } from "../secrets/seal.ts";
+import { givenSecrets } from "./accept-request.ts";
+import { requestPurpose, type SealedRequest } from "./ask-approval.ts";
+import { planCredentials, secretNamesOf } from "./credentials.ts";
+import type { DispatchPorts } from "./dispatch-live-action.ts";
+import { type DispatchResult, failed } from "./dispatch-result.ts";
+import { completeDispatch, runDispatch } from "./dispatch-rows.ts";
+import { LiveActionDispatch } from "./entities.ts";
+import { costOf, readGovernance } from "./governance.ts";
+import { unshared } from "./known-dispatch.ts";
+import type { Registered, Registry } from "./registry.ts";
+import { refuseBeyondQuota } from "./reserve-usage.ts";
+import { missingCredentials } from "./simulate-dispatch.ts";
+
+export interface DecidedPorts extends DispatchPorts {
+  /** A fork of its own for each call. */
+  readonly em: () => EntityManager;
+}
+
+/**
+ * How a decision reaches the live action that waits for it. With a yes, the dispatch runs from the transaction of the decision on, on the
+ * node that took it: should that die before it has called, the dispatch ends as one whose effect is unknown. It is never called twice.
+ */
+export function tellingDispatches(ports: DecidedPorts): DecidePorts {
+  return {
+    async tellDecision(em, approval) {
+      const dispatch = await findOf(em, approval);
+      if (!dispatch) return;
+      if (approval.status === "APPROVED") await approve(em, ports.registry, dispatch);
+      else await completeDispatch(em, dispatch, rejected(approval));
+    },
+    async onDecided(approval) {
+      if (approval.dispatchId == null) return;
+      ports.news.tellTenant(approval.tenantId);
+      try {
+        const dispatch = await findOf(ports.em(), approval);
+        if (dispatch?.state === "RUNNING") await beginOrFail(ports, dispatch);
+      } catch (error) {
+        const message = (error as Error).message;
+        ports.log.warn({ dispatchId: approval.dispatchId, message }, "live_action.approved_not_begun");
+      }
+    },
+  };
+}
+
+/** What can't be opened calls nobody, and says so. */
+async function beginOrFail(ports: DecidedPorts, dispatch: LiveActionDispatch): Promise<void> {
+  try {
+    await begin(ports, dispatch);
+  } catch (error) {
+    if (!(error instanceof DomainFailure)) throw error;
+    await completeDispatch(ports.em(), dispatch, failed(error.code, error.message, { message: error.message }));
+    ports.news.tellTenant(dispatch.tenantId);
+  }
+}
+
+async function findOf(em: EntityManager, { tenantId, dispatchId }: Approval): Promise<LiveActionDispatch | null> {
+  if (dispatchId == null) return null;
+  return em.findOne(LiveActionDispatch, { id: dispatchId, tenantId }, unshared);
+}
+
+function registeredFor(registry: Registry, { vendorId, capability }: LiveActionDispatch): Registered | undefined {
+  return vendorId == null ? undefined : registry.find(vendorId, capability);
+}
+
+/** In the transaction of the decision. */
+async function approve(em: EntityManager, registry: Registry, dispatch: LiveActionDispatch): Promise<void> {
+  const adapter = registeredFor(registry, dispatch)?.adapter;
+  if (!adapter) {
+    await completeDispatch(em, dispatch, gone(dispatch));
+    return;
+  }
+  const { tenantId } = dispatch;
+  const { capability, vendorId, timeoutMs } = adapter;
+  const { policies } = await readGovernance(em, tenantId, { capability, secretNames: [] });
+  const cost = costOf(policies, adapter);
+  const refusal = await refuseBeyondQuota(em, tenantId, { vendorId, capability, cost });
+  if (refusal) await completeDispatch(em, dispatch, refusal);
+  else await runDispatch(em, dispatch, { cost, timeoutMs });
+}
+
+/** The call goes on by itself; who decided does not wait for it. */
+async function begin(ports: DecidedPorts, dispatch: LiveActionDispatch): Promise<void> {
+  const { tenantId, rollbackOfId } = dispatch;
+  const adapter = registeredFor(ports.registry, dispatch)?.adapter;
+  if (!adapter) return;
+  const request = await openRequest(ports.sealer, dispatch);
+  const given = new Map(request.given);
+  const { stored } = await readGovernance(ports.em(), tenantId, {
+    capability: adapter.capability,
+    secretNames: secretNamesOf(adapter, given),
+  });
+  const credentials = planCredentials(adapter, { given, stored, mayRedirect: request.mayRedirect });
+  const { target, params } = request;
+  if (credentials.missing.length > 0) {
+    const asked = { requestId: dispatch.requestId, target, params };
+    await completeDispatch(ports.em(), dispatch, missingCredentials(adapter, asked, credentials));
+    ports.news.tellTenant(tenantId);
+    return;
+  }
+  const undo = rollbackOfId == null ? undefined : await detailsOf(ports.em(), { tenantId, id: rollbackOfId });
+  const secrets = givenSecrets(ports.registry, given);
+  void ports.performer
+    .perform({ dispatch, adapter, target, params, secrets, credentials, undo })
+    .catch((error: Error) => ports.log.warn({ id: dispatch.id, message: error.message }, "live_action.lost"));
+}
+
+/** What was asked, exactly as it was asked. */
+async function openRequest(sealer: Sealer, dispatch: LiveActionDispatch): Promise<SealedRequest> {
+  const { id, tenantId, target, params, sealedCredentials } = dispatch;
+  if (sealedCredentials == null) return { target, params, given: [], mayRedirect: false };
+  return JSON.parse(await sealer.open(sealedCredentials, requestPurpose(tenantId, id))) as SealedRequest;
+}
+
+/** The details of what is to be undone. */
+async function detailsOf(
+  em: EntityManager,
+  where: { readonly tenantId: string; readonly id: string },
+): Promise<JsonObject> {
+  const { details } = await em.findOneOrFail(LiveActionDispatch, where, unshared);
+  return (details ?? {}) as JsonObject;
+}
+
+function rejected({ decidedByName, comment }: Approval): DispatchResult {
+  const by = decidedByName ?? "somebody";
+  const summary = `${by} rejected it, so nobody was contacted.`;
+  return failed("approval_rejected", summary, { message: summary, decided_by: by, comment: comment ?? null });
+}
+
+function gone({ vendorId, capability }: LiveActionDispatch): DispatchResult {
+  const summary = `Vendor ${vendorId} has no adapter for ${capability} any more.`;
+  return failed("executor_not_found", summary, { message: summary });
+}

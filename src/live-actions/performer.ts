@@ -1,0 +1,129 @@
+import type { EntityManager } from "@mikro-orm/postgresql";
+import { DomainFailure } from "../core/failures.ts";
+import type { JsonObject } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import type { Log } from "../core/log.ts";
+import type { TenantNews } from "../database/tenant-changes.ts";
+import type { Adapter } from "./adapter.ts";
+import { callAdapter, type OpenHttp } from "./call-adapter.ts";
+import { type CredentialPlan, missingOf } from "./credentials.ts";
+import { type DispatchResult, failed } from "./dispatch-result.ts";
+import { completeDispatch } from "./dispatch-rows.ts";
+import { LiveActionDispatch } from "./entities.ts";
+import { missingCredentials, requestWarnings } from "./simulate-dispatch.ts";
+
+export interface PerformerPorts {
+  /** A fork of its own for each statement. */
+  readonly em: () => EntityManager;
+  readonly readSecrets: (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  readonly openHttp: OpenHttp;
+  readonly news: TenantNews & { tellTenant(tenantId: string): void };
+  readonly log: Log;
+}
+
+/** What is to be done for a dispatch whose row says that it runs. */
+export interface Performance {
+  readonly dispatch: Pick<LiveActionDispatch, "id" | "tenantId" | "requestId">;
+  readonly adapter: Adapter;
+  /** As the adapter gets them. */
+  readonly target: string;
+  readonly params: JsonObject;
+  /** Texts that the result may not hold, besides the adapter's own credentials. */
+  readonly secrets: readonly string[];
+  readonly credentials: CredentialPlan;
+  /** Details of what is to be undone, where that is what it is for. */
+  readonly undo?: JsonObject | undefined;
+}
+
+/** Carries out dispatches of this node, each to its end, which is durable before anybody hears of it. */
+export class Performer {
+  readonly #ports: PerformerPorts;
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #stopping = new AbortController();
+
+  constructor(ports: PerformerPorts) {
+    this.#ports = ports;
+  }
+
+  /** Aborted when this node stops: nothing more comes of what it has under way. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** @returns The dispatch as it ended. @throws What the database throws, once the dispatch's lease is over. */
+  perform(performance: Performance): Promise<LiveActionDispatch> {
+    const work = this.#perform(performance);
+    const settled = work.catch(() => undefined).finally(() => this.#underWay.delete(settled));
+    this.#underWay.add(settled);
+    return work;
+  }
+
+  /** Gives what is under way `limits.drainMs`, then ends it, with a result that says so. */
+  async stop(): Promise<void> {
+    const timer = setTimeout(() => this.#stopping.abort(), limits.drainMs);
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    clearTimeout(timer);
+    this.#stopping.abort();
+  }
+
+  async #perform(performance: Performance): Promise<LiveActionDispatch> {
+    const { dispatch, adapter } = performance;
+    const startedAt = globalThis.performance.now();
+    const result = await this.#call(performance);
+    const { vendorId, capability } = adapter;
+    const warnings = [...requestWarnings(capability), ...result.warnings];
+    const ended = await this.#complete(performance, { ...result, warnings });
+    const { requestId } = dispatch;
+    const durationMs = Math.round(globalThis.performance.now() - startedAt);
+    const outcome = { status: ended.status, error: ended.error, durationMs };
+    this.#ports.log.info({ requestId, vendorId, capability, dryRun: false, ...outcome }, "live_action.completed");
+    return ended;
+  }
+
+  async #call({ dispatch, adapter, target, params, secrets, credentials, undo }: Performance): Promise<DispatchResult> {
+    const { tenantId, requestId } = dispatch;
+    const request = { requestId, target, params };
+    try {
+      const opened = await this.#open(tenantId, credentials);
+      const missing = missingOf(adapter, new Set(Object.keys(opened)));
+      // Taken out of the store meanwhile.
+      if (missing.length > 0) return missingCredentials(adapter, request, { missing, isAddressStrange: false });
+      const job = { tenantId, adapter, request, secrets, credentials: opened, undo };
+      return await callAdapter({ openHttp: this.#ports.openHttp, stopping: this.stopping }, job);
+    } catch (error) {
+      // Of the credential store: nobody was called.
+      if (error instanceof DomainFailure) return failed(error.code, error.message, { message: error.message });
+      const message = "The credentials could not be read, so nobody was contacted.";
+      this.#ports.log.warn({ requestId, message: (error as Error).message }, "live_action.credentials_unread");
+      return failed("credentials_unreadable", message, { message });
+    }
+  }
+
+  async #open(tenantId: string, { sources }: CredentialPlan): Promise<Record<string, string>> {
+    const names = [...sources.values()].flatMap((source) => ("secret" in source ? [source.secret] : []));
+    const stored = await this.#ports.readSecrets(tenantId, [...new Set(names)]);
+    const found = [...sources].flatMap(([name, source]) => {
+      const value = "text" in source ? source.text : stored.get(source.secret);
+      return value === undefined ? [] : [[name, value] as const];
+    });
+    return Object.fromEntries(found);
+  }
+
+  /** The vendor was called: what came of it is tried to be written until somebody else has to take it for lost. */
+  async #complete({ dispatch, adapter }: Performance, result: DispatchResult): Promise<LiveActionDispatch> {
+    const until = Date.now() + adapter.timeoutMs + limits.dispatchLeaseMarginMs;
+    for (;;) {
+      try {
+        const ended = await completeDispatch(this.#ports.em(), dispatch, result);
+        this.#ports.news.tellTenant(dispatch.tenantId);
+        if (ended) return ended;
+        const { id, tenantId } = dispatch;
+        return await this.#ports.em().findOneOrFail(LiveActionDispatch, { id, tenantId });
+      } catch (error) {
+        if (Date.now() >= until || this.stopping.aborted) throw error;
+        this.#ports.log.warn({ id: dispatch.id, message: (error as Error).message }, "live_action.result_not_written");
+        await new Promise((resolve) => setTimeout(resolve, limits.prepareRetryMs));
+      }
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { NotFoundFailure, StateFailure } from "../core/failures.ts";
+import { newId } from "../core/ids.ts";
+import { canonicalJson, isStorableText, type JsonObject, sha256 } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import { checkReason } from "../core/reason.ts";
+import { createMask } from "../secrets/mask.ts";
+import type { OperationContext } from "../tenancy/operation-context.ts";
+import { insertWaiting } from "./ask-approval.ts";
+import { planCredentials, secretNamesOf } from "./credentials.ts";
+import { type DispatchPorts, insertWithinQuota } from "./dispatch-live-action.ts";
+import { keepable } from "./dispatch-result.ts";
+import { insertDispatch, type NewDispatch } from "./dispatch-rows.ts";
+import { LiveActionDispatch } from "./entities.ts";
+import { approversOf, costOf, readGovernance } from "./governance.ts";
+import { unshared } from "./known-dispatch.ts";
+import type { Registered, Registry } from "./registry.ts";
+import { isBounded } from "./reserve-usage.ts";
+import { missingCredentials } from "./simulate-dispatch.ts";
+
+export interface RollbackInput {
+  readonly requestId: string;
+  readonly reason?: string | null | undefined;
+}
+
+export interface RolledBack {
+  /** The rollback itself: a dispatch of the same pair, with a result of its own. */
+  readonly dispatch: LiveActionDispatch;
+  /** What it undid. */
+  readonly rolledBack: LiveActionDispatch;
+}
+
+/**
+ * Undoes what a dispatch did, by its vendor's adapter, with the tenant's stored credentials. It is governed as the dispatch was: it may wait
+ * for people, and it counts. Only one rollback of a dispatch succeeds, or is under way; one that failed or was simulated may be tried again.
+ * @throws NotFoundFailure; StateFailure `not_succeeded`, `irreversible`, `is_rollback`, `rolled_back`, `executor_not_found`; ValidationFailure
+ * for a reason that can't be kept.
+ */
+export async function rollbackLiveAction(
+  ctx: OperationContext,
+  ports: DispatchPorts,
+  { requestId, reason }: RollbackInput,
+): Promise<RolledBack> {
+  checkReason(reason);
+  const { em, tenantId } = ctx;
+  const isId = requestId.length <= limits.idLengthMax && isStorableText(requestId);
+  const where = { tenantId, mode: "LIVE", requestId } as const;
+  const rolledBack = isId ? await em.findOne(LiveActionDispatch, where, unshared) : null;
+  if (!rolledBack) throw new NotFoundFailure("There is no live action of this requestId; dry runs have done nothing.");
+  const registered = requireReversible(ports.registry, rolledBack);
+  const dispatch = await begin(ctx, ports, { rolledBack, registered, reason: reason ?? undefined });
+  return { dispatch, rolledBack };
+}
+
+function requireReversible(registry: Registry, dispatch: LiveActionDispatch): Registered {
+  const { status, capability, vendorId, rollbackOfId } = dispatch;
+  if (rollbackOfId != null)
+    throw new StateFailure("is_rollback", "This is a rollback itself: dispatch the action anew.");
+  if (status !== "SUCCEEDED") {
+    const how = status == null ? "has not ended yet" : `is ${status}`;
+    throw new StateFailure("not_succeeded", `Only what succeeded can be rolled back; this ${how}.`);
+  }
+  const registered = registry.find(vendorId ?? "", capability);
+  if (!registered)
+    throw new StateFailure("executor_not_found", `${vendorId} has no adapter for ${capability} any more.`);
+  const { rollback, irreversible, reversedBy } = registered.adapter;
+  if (rollback) return registered;
+  const instead = reversedBy === undefined ? "" : ` Dispatch ${reversedBy} instead.`;
+  throw new StateFailure("irreversible", `${irreversible ?? `${vendorId} can't undo ${capability}.`}${instead}`);
+}
+
+interface Wanted {
+  readonly rolledBack: LiveActionDispatch;
+  readonly registered: Registered;
+  readonly reason: string | undefined;
+}
+
+async function begin(
+  { em, tenantId, actor }: OperationContext,
+  ports: DispatchPorts,
+  { rolledBack, registered: { adapter }, reason }: Wanted,
+): Promise<LiveActionDispatch> {
+  const { capability, vendorId, timeoutMs } = adapter;
+  const { target, params, caseId } = rolledBack;
+  const given = new Map();
+  const secretNames = secretNamesOf(adapter, given);
+  const { policies, stored } = await readGovernance(em, tenantId, { capability, secretNames });
+  const credentials = planCredentials(adapter, { given, stored, mayRedirect: false });
+  const [id, requestId] = [newId(), newId()];
+  const row: Omit<NewDispatch, "state" | "cost"> = {
+    ...{ id, tenantId, requestId, mode: "LIVE", actor, capability, vendorId, target, params, reason },
+    ...{ caseId: caseId ?? undefined, requestedBy: undefined, rollbackOfId: rolledBack.id },
+    inputHash: sha256(canonicalJson({ rollbackOf: rolledBack.id })),
+  };
+  if (credentials.missing.length > 0) {
+    const result = missingCredentials(adapter, { requestId, target, params }, credentials);
+    const state = { name: "COMPLETED", result: keepable(result, createMask([])) } as const;
+    return inserted(ports, await insertDispatch(em, { ...row, cost: 0, state }));
+  }
+  const approvers = approversOf(policies, adapter);
+  if (approvers) {
+    const state = { name: "AWAITING_APPROVAL", approvalId: newId(), sealed: undefined } as const;
+    return inserted(ports, await insertWaiting(em, { ...row, cost: 0, state }, { adapter, approvers }));
+  }
+  const running: NewDispatch = { ...row, cost: costOf(policies, adapter), state: { name: "RUNNING", timeoutMs } };
+  const insert = isBounded(policies, adapter)
+    ? insertWithinQuota({ em, adapter }, running)
+    : insertDispatch(em, running);
+  const dispatch = inserted(ports, await insert);
+  if (dispatch.state !== "RUNNING") return dispatch;
+  const undo = (rolledBack.details ?? {}) as JsonObject;
+  return ports.performer.perform({ dispatch, adapter, target, params, secrets: [], credentials, undo });
+}
+
+function inserted({ news }: DispatchPorts, dispatch: LiveActionDispatch | undefined): LiveActionDispatch {
+  if (!dispatch)
+    throw new StateFailure("rolled_back", "This was rolled back already, or a rollback of it is under way.");
+  news.tellTenant(dispatch.tenantId);
+  return dispatch;
+}
