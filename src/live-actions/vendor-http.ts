@@ -126,7 +126,7 @@ async function sendPatiently(request: VendorRequest, options: VendorHttpOptions)
   }
 }
 
-async function sendOnce(request: ExchangeRequest, { egress, signal, mask }: VendorHttpOptions): Promise<VendorAnswer> {
+async function sendOnce(request: ExchangeRequest, { egress, signal }: VendorHttpOptions): Promise<VendorAnswer> {
   try {
     const { status, headers, text } = await exchange(request, { egress, signal });
     return withoutEcho(request, { status, headers, text, body: readJson(text) });
@@ -134,8 +134,7 @@ async function sendOnce(request: ExchangeRequest, { egress, signal, mask }: Vend
     if (signal.aborted) throw signal.reason;
     if (error instanceof EgressRefused) throw error;
     const { code, message } = exchangeErrorOf(error);
-    const shown = mask ? mask.text(message) : message;
-    throw unreadable.has(code) ? new VendorError(shown) : new VendorUnreachable(code, shown);
+    throw unreadable.has(code) ? new VendorError(message) : new VendorUnreachable(code, message);
   }
 }
 
@@ -210,7 +209,7 @@ function problemOf({ status, headers, body, text }: VendorAnswer): string | unde
 function readJson(text: string): Json | undefined {
   let parsed: Json;
   try {
-    parsed = JSON.parse(text.replace(/^\ufeff/, ""));
+    parsed = JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -6,7 +6,7 @@ import { checkUser, loginFilter, userPath } from "../../src/live-actions/vendors
 import { disableUser, suspendSession } from "../../src/live-actions/vendors/okta-lifecycle.ts";
 import { forceMfa, resetPassword } from "../../src/live-actions/vendors/okta-sign-in.ts";
 import { oktaSecretLink, oktaUser, startOkta } from "./fakes/okta.ts";
-import type { VendorFake } from "./fakes/vendor-fake.ts";
+import type { Fault, VendorFake } from "./fakes/vendor-fake.ts";
 import { tryAdapter } from "./try-adapter.ts";
 
 const fakes: VendorFake[] = [];
@@ -19,8 +19,8 @@ afterEach(async () => {
 type State = NonNullable<NonNullable<Parameters<typeof startOkta>[0]>["state"]>;
 
 /** Okta with a user in this state, and what adapters do there. Nothing that comes out holds a sign-in link. */
-async function oktaWith(state: State = {}) {
-  const fake = await startOkta({ state });
+async function oktaWith(state: State = {}, fault?: Fault) {
+  const fake = await startOkta({ state, ...(fault && { fault }) });
   fakes.push(fake);
   const invoke = async (
     adapter: Adapter,
@@ -183,6 +183,15 @@ describe("okta force_mfa", () => {
           },
         ],
       },
+    });
+  });
+
+  test("tells how far it came where Okta can't be reached any more", async () => {
+    const deletion = `DELETE ${oktaUser.path}/factors/sms2gt8gzgEBPUWBIFHN`;
+    const { run } = await oktaWith({}, { kind: "cut off", at: deletion, from: 0 });
+    expect((await run(forceMfa)).result).toMatchObject({
+      error: "factors_not_removed",
+      details: { factors_reset: 1, factors_left: [{ factor_id: "sms2gt8gzgEBPUWBIFHN" }] },
     });
   });
 

@@ -175,8 +175,9 @@ describe("a redirect", () => {
   });
 
   test("that leads in a circle ends", async () => {
-    const url = await serve(redirecting("/again"));
+    const { url, asked } = await serveInTurn([302, { location: "/again" }, ""]);
     expect((await thrownBy(httpWith().send(get(url)))).message).toContain(`more than ${limits.redirectsMax} times`);
+    expect(asked).toHaveLength(1 + limits.redirectsMax);
   });
 });
 
@@ -216,6 +217,13 @@ describe("a vendor that can't be reached", () => {
     const error = await thrownBy(httpWith().send(get(url)));
     expect(error).toBeInstanceOf(VendorError);
     expect(error.message).toContain("larger than 1 MiB");
+  });
+
+  test("ends with the reason of its dispatch's end while it answers, whatever the reason is", async () => {
+    const controller = new AbortController();
+    const reason = Object.assign(new Error("over"), { code: "ECONNREFUSED" });
+    const url = await serve(() => controller.abort(reason));
+    expect(await thrownBy(httpWith({ signal: controller.signal }).send(get(url)))).toBe(reason);
   });
 
   test("ends with its dispatch, at once where that is over already", async () => {
