@@ -4,44 +4,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { type VendorRequest, VendorUnreachable } from "../../src/live-actions/vendor-http.ts";
 import { blockIp } from "../../src/live-actions/vendors/aws-security-groups.ts";
+import { asked, firstRequest, kept } from "./fake-trials.ts";
 import { type AwsFake, groupId, roleArn, startAwsFake } from "./fakes/aws.ts";
 import { expectDone, tryAdapter } from "./try-adapter.ts";
 
-const request = { requestId: "req-1", target: "203.0.113.7", params: {} };
-const fakes: AwsFake[] = [];
+const request = asked("203.0.113.7");
 const folders: string[] = [];
 afterEach(async () => {
   vi.unstubAllEnvs();
-  const used = fakes.splice(0);
-  await Promise.all(used.map((fake) => fake.close()));
   await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true })));
-  expect(used.flatMap(({ mistakes }) => mistakes)).toEqual([]);
 });
 
 async function start(credentials: Record<string, string> = {}): Promise<AwsFake> {
   const rules = [{ id: "sgr-1", protocol: "-1", cidr: "203.0.113.7/32" }];
-  const fake = await startAwsFake({}, { rules });
-  fakes.push(fake);
+  const fake = await kept(startAwsFake({}, { rules }));
   return Object.assign(fake, { credentials: { ...fake.credentials, ...credentials } });
 }
 
-/** What would be sent first, with nobody there. */
-async function firstRequest(credentials: Record<string, string>): Promise<VendorRequest | undefined> {
-  const sent: VendorRequest[] = [];
-  const send = async (one: VendorRequest): Promise<never> => {
-    sent.push(one);
-    throw new VendorUnreachable("connection_refused", "Nobody listens.");
-  };
-  const http = { send, call: send, callWithToken: send as never, sleep: async () => {} };
-  const call = { ...request, http, signal: new AbortController().signal };
-  const own = { aws_access_key_id: "AKIAOWN", aws_secret_access_key: "own", aws_security_group_id: groupId };
-  const running = blockIp.execute({ ...call, credentials: { ...own, ...credentials } });
-  await expect(running).rejects.toThrow("Nobody listens.");
-  expect(sent).toHaveLength(1);
-  return sent[0];
-}
+const own = { aws_access_key_id: "AKIAOWN", aws_secret_access_key: "own", aws_security_group_id: groupId };
+const firstSent = (credentials: Record<string, string>) => firstRequest(blockIp, request, { ...own, ...credentials });
 
 /** Everything by which the SDK could find other credentials, another region or another server. */
 async function tempt(): Promise<void> {
@@ -74,13 +56,13 @@ async function tempt(): Promise<void> {
 describe("AWS", () => {
   test("is asked with the call's credentials only, whatever environment and files hold", async () => {
     await tempt();
-    const sent = await firstRequest({});
-    expect(sent?.url.href).toBe("https://ec2.us-east-1.amazonaws.com/");
-    const { authorization = "", ...headers } = sent?.headers ?? {};
+    const sent = await firstSent({});
+    expect(sent.url.href).toBe("https://ec2.us-east-1.amazonaws.com/");
+    const { authorization = "", ...headers } = sent.headers ?? {};
     expect(authorization).toContain("Credential=AKIAOWN/");
     expect(headers).not.toHaveProperty("x-amz-security-token");
-    const unsigned = await firstRequest({ aws_access_key_id: "", aws_secret_access_key: "" });
-    expect(unsigned?.headers?.["authorization"]).not.toMatch(/AKIAENVIRONMENT|AKIAFILE/);
+    const unsigned = await firstSent({ aws_access_key_id: "", aws_secret_access_key: "" });
+    expect(unsigned.headers?.["authorization"]).not.toMatch(/AKIAENVIRONMENT|AKIAFILE/);
   });
 
   test.each([
@@ -88,12 +70,12 @@ describe("AWS", () => {
     ["us-gov-west-1", "https://ec2.us-gov-west-1.amazonaws.com/"],
     ["cn-north-1", "https://ec2.cn-north-1.amazonaws.com.cn/"],
   ])("is asked in %s at %s", async (aws_region, url) => {
-    expect((await firstRequest({ aws_region }))?.url.href).toBe(url);
+    expect((await firstSent({ aws_region })).url.href).toBe(url);
   });
 
   test("is asked with a temporary key's token", async () => {
-    const sent = await firstRequest({ aws_session_token: "temporary" });
-    expect(sent?.headers?.["x-amz-security-token"]).toBe("temporary");
+    const sent = await firstSent({ aws_session_token: "temporary" });
+    expect(sent.headers?.["x-amz-security-token"]).toBe("temporary");
   });
 
   test("is asked as the role that the credentials name", async () => {

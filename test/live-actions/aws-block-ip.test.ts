@@ -1,34 +1,16 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/core/json.ts";
 import type { Adapter } from "../../src/live-actions/adapter.ts";
 import { allowIp, blockIp } from "../../src/live-actions/vendors/aws-security-groups.ts";
+import { asked, kept, rollBackAt, runAt, withCredentials } from "./fake-trials.ts";
 import { type AwsFake, type AwsOptions, type FakeRule, groupId, region, startAwsFake } from "./fakes/aws.ts";
-import { expectDone, tryAdapter } from "./try-adapter.ts";
+import { expectDone } from "./try-adapter.ts";
 
-const fakes: AwsFake[] = [];
-afterEach(async () => {
-  const used = fakes.splice(0);
-  await Promise.all(used.map((fake) => fake.close()));
-  expect(used.flatMap(({ mistakes }) => mistakes)).toEqual([]);
-});
-
-async function start(options: AwsOptions): Promise<AwsFake> {
-  const fake = await startAwsFake({}, options);
-  fakes.push(fake);
-  return fake;
-}
-
-function run(adapter: Adapter, fake: AwsFake, target: string, params: JsonObject = {}) {
-  const request = { requestId: "req-1", target, params };
-  expect(adapter.check?.(request)).toBeUndefined();
-  return tryAdapter({ adapter, fake, request });
-}
-
-async function rollBack(adapter: Adapter, fake: AwsFake, details: JsonObject) {
-  const request = { requestId: "req-1", target: "203.0.113.7", params: {} };
-  const outcome = await tryAdapter({ adapter, fake, request, invoke: (call) => adapter.rollback!(call, details) });
-  return expectDone(outcome);
-}
+const start = (options: AwsOptions) => kept(startAwsFake({}, options));
+const run = (adapter: Adapter, fake: AwsFake, target: string, params: JsonObject = {}) =>
+  runAt(fake, adapter, asked(target, params));
+const rollBack = async (adapter: Adapter, fake: AwsFake, details: JsonObject) =>
+  expectDone(await rollBackAt(fake, adapter, details));
 
 const tcp = (id: string, port: number, cidr: string, more: Partial<FakeRule> = {}): FakeRule => ({
   ...{ id, protocol: "tcp", fromPort: port, toPort: port, cidr },
@@ -151,7 +133,7 @@ describe("blocking an address", () => {
 
   test("does not take a group that is not there for one without rules", async () => {
     const fake = await start({ rules: [] });
-    const other = { ...fake, credentials: { ...fake.credentials, aws_security_group_id: "sg-typo" } };
+    const other = withCredentials(fake, { aws_security_group_id: "sg-typo" });
     const { result } = await run(blockIp, other, "203.0.113.7");
     expect(result).toMatchObject({ status: "FAILED", error: "group_not_found", details: { sg_id: "sg-typo" } });
   });
@@ -167,7 +149,7 @@ describe("rolling back a block", () => {
     const fake = await start({ rules });
     const { details } = expectDone(await run(blockIp, fake, "203.0.113.7"));
     expect(fake.rules).toEqual([]);
-    const moved = { ...fake, credentials: { ...fake.credentials, aws_security_group_id: "sg-other" } };
+    const moved = withCredentials(fake, { aws_security_group_id: "sg-other" });
     await rollBack(blockIp, moved, details);
     const withoutId = ({ id: _id, ...rule }: FakeRule) => rule;
     expect(fake.rules.map(withoutId)).toEqual(rules.map(withoutId));

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from "../../core/json.ts";
-import type { AdapterResult, RequestProblem } from "../adapter.ts";
+import type { AdapterRequest, AdapterResult, RequestProblem } from "../adapter.ts";
 import { failed } from "../vendor-answer.ts";
 
 /** A request that makes its call pointless, thrown by whoever reads it; {@link problemIn} makes an adapter's `check` of it. */
@@ -44,6 +44,15 @@ export function readText(params: JsonObject, name: string, { lengthMax }: TextBo
   if (value.length > lengthMax) throw invalid(`\`${name}\` is to have at most ${lengthMax} characters.`);
   if (/\0/.test(value) || !value.isWellFormed()) throw invalid(`\`${name}\` holds a character that no vendor takes.`);
   return value.trim() === "" ? undefined : value;
+}
+
+/** The target as a text without what no vendor takes; undefined where it is blank. @throws InvalidRequest */
+export function readTarget({ target }: AdapterRequest, bounds: TextBounds): string | undefined {
+  try {
+    return readText({ target }, "target", bounds);
+  } catch (error) {
+    throw error instanceof InvalidRequest ? new InvalidRequest("invalid_target", error.message) : error;
+  }
 }
 
 /** A whole number, as a number or in digits; `otherwise` where it is left out. @throws InvalidRequest */
