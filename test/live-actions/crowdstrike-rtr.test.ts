@@ -15,9 +15,11 @@ describe("a command of Real Time Response", () => {
   ];
 
   test.each(cases)("$adapter.capability is not tried on a host that is away", async ({ adapter, params }) => {
-    const { fake, result } = await tryFalcon(adapter, params, { isOffline: true });
-    expect(result).toMatchObject({ status: "FAILED", error: "target_unreachable" });
-    expect(fake.commands).toEqual([]);
+    for (const offline of ["host", "batch"] as const) {
+      const { fake, result } = await tryFalcon(adapter, params, { offline });
+      expect(result).toMatchObject({ status: "FAILED", error: "target_unreachable" });
+      expect(fake.commands).toEqual([]);
+    }
   });
 
   test.each(cases)("$adapter.capability that was refused says why", async ({ adapter, params }) => {

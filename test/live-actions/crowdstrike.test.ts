@@ -143,6 +143,11 @@ describe("a containment by Falcon", () => {
     },
   );
 
+  test("that Falcon answers with errors is none, whatever the status says", async () => {
+    const { thrown } = await tryFalcon(isolateHost, {}, { refusesContainment: true });
+    expect(thrown).toMatchObject({ name: "VendorError", message: expect.stringContaining("409 the sensor can't") });
+  });
+
   test.each(["../../admin", "", "0A", 7, null])("is not lifted from the device %j", async (id) => {
     const fake = await startFalcon();
     onTestFinished(() => fake.close());

@@ -20,7 +20,10 @@ export interface FalconOptions extends Behaviour {
   readonly platform?: string;
   /** Looks at a device after which a containment that was asked for has reached it. */
   readonly looksUntilSettled?: number;
-  readonly isOffline?: boolean;
+  /** The host can't be reached: said of the host, or of the whole batch as its status 404. */
+  readonly offline?: "host" | "batch";
+  /** Falcon accepts a containment, and then says that it went wrong. */
+  readonly refusesContainment?: boolean;
   /** Of one host, instead of the answer of a command that went well. */
   readonly command?: JsonObject;
   /** What its state is when it is asked for. */
@@ -129,6 +132,10 @@ function hostRoutes(state: State): FakeRoute[] {
       assert.ok(action === "contain" || action === "lift_containment");
       const device = devices.find(({ device_id }) => device_id === ids[0]);
       assert.ok(device && ids.length === 1);
+      if (options.refusesContainment) {
+        const errors = [{ code: 409, message: "the sensor can't be contained" }];
+        return { status: 202, json: { meta: {}, errors, resources: [{ id: device.device_id, path: "" }] } };
+      }
       device.status = action === "contain" ? "containment_pending" : "lift_containment_pending";
       return resources([{ id: device.device_id, path: `/devices/entities/devices/v1/${device.device_id}` }], 202);
     }),
@@ -170,8 +177,12 @@ function rtrRoutes(state: State): FakeRoute[] {
   return [
     route(state, "POST", "/real-time-response/combined/batch-init-session/v1", ({ body }) => {
       assert.deepEqual(JSON.parse(body), { host_ids: [hostId], queue_offline: false });
+      if (options.offline === "batch") {
+        const nobody = [{ code: 404, message: "no successful hosts initialized on RTR" }];
+        return { status: 404, json: { meta: {}, errors: nobody, batch_id: "", resources: {} } };
+      }
       const errors = [{ code: 40401, message: "Could not establish sensor comms" }];
-      const host = perHost(options.isOffline ? { session_id: "", complete: false, errors } : { stdout: "C:\\" });
+      const host = perHost(options.offline ? { session_id: "", complete: false, errors } : { stdout: "C:\\" });
       return { status: 201, json: { meta: {}, errors: [], batch_id: batchId, resources: host } };
     }),
     ...getRoutes(state, perHost),
