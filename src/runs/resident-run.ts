@@ -174,7 +174,9 @@ export class ResidentRun {
         // Nothing of it may be left by now: a step that its node's death interrupted has its outcome already.
         const step = activeSteps(this.#walk.run).find(({ stepId }) => stepId === item.stepId);
         if (this.#work.cancel(item.stepId) || !step) return;
-        items.push({ type: "STEP_STATUS", stepId: item.stepId, attempt: step.attempt, status: "CANCELLED" });
+        // At once, so that a second command of the same finds it ended.
+        const { attempt } = step;
+        this.#happen({ type: "STEP_STATUS", stepId: item.stepId, attempt, status: "CANCELLED" }, items, entry);
         return;
       }
       case "FINISH_RUN":
@@ -220,6 +222,7 @@ export class ResidentRun {
   async #perform(prepared: Prepared): Promise<void> {
     const { stepId, attempt } = prepared.step.fact;
     const { outcome, news } = await this.#work.perform(prepared, () => this.#walk.run);
+    this.#work.forget(stepId);
     const fact: Fact = { type: "STEP_STATUS", stepId, attempt, ...outcome };
     this.#advance([...(news?.notices ?? []), fact], news ? { triggered: news.events } : {});
   }
