@@ -154,7 +154,7 @@ function prepareCall(
     case "failed":
       return { fact: { ...common, status: "FAILED", error: storableError(prepared.error), isFinal: true } };
     case "simulated":
-      return { fact: { ...common, status: "SIMULATED", output: storableSimulation(prepared.output, start.state) } };
+      return { fact: { ...common, status: "SIMULATED", output: storableSimulation(prepared.output, start.outputs()) } };
     case "ready":
       return readyStep(ports, { start, step, action, prepared }, common);
     default:

@@ -1,4 +1,4 @@
-import { storableText } from "../core/json.ts";
+import { type Json, storableText } from "../core/json.ts";
 import type { Attempt, Outcome } from "../executors/executor.ts";
 import { askAgain } from "./ask-again.ts";
 import type { CompletionNews, TellCompletion } from "./completion.ts";
@@ -10,6 +10,7 @@ import type { RunInfo } from "./new-run.ts";
 import { triesAgainAfter } from "./outcome-rules.ts";
 import { prepareStep } from "./prepare-step.ts";
 import type { PreparedStep, StepPorts, StepStart } from "./step-ports.ts";
+import { storableOutcome } from "./storable-outcome.ts";
 
 export interface StepWorkPorts {
   readonly steps: StepPorts;
@@ -31,6 +32,8 @@ export class StepWork {
   readonly #ports: StepWorkPorts;
   readonly #info: RunInfo;
   readonly #underWay = new Map<string, AbortController>();
+  /** Outputs of steps under way that the run is about to hear. */
+  readonly #outputs = new Map<string, Json>();
   readonly #logBudget = new LogBudget();
   #atWork = 0;
   #isOpen = true;
@@ -51,24 +54,38 @@ export class StepWork {
 
   /** Works out the inputs of a step, without a promise where there is nothing to wait for. */
   prepare(
-    start: Omit<StepStart, "run" | "state">,
+    start: Pick<StepStart, "stepId" | "attempt">,
     state: () => StepStart["state"],
   ): Prepared | Promise<Prepared | undefined> {
     const controller = new AbortController();
     this.#underWay.set(start.stepId, controller);
     const { steps } = this.#ports;
+    const outputs = () => this.#outputsOf(state());
     const step = askAgain({
-      ask: () => prepareStep(steps, { ...start, run: this.#info, state: state() }),
+      ask: () => prepareStep(steps, { ...start, run: this.#info, state: state(), outputs }),
       isWanted: () => this.#isOpen,
       onFailed: (reason) => steps.log.error({ runId: this.#info.id, reason: String(reason) }, "step.prepare_failed"),
     });
-    if (!(step instanceof Promise)) return { type: "PREPARED", step, controller };
-    return step.then((later) => later && { type: "PREPARED", step: later, controller });
+    const prepared = (ready: PreparedStep): Prepared => {
+      this.#expect(start.stepId, ready.fact.output);
+      return { type: "PREPARED", step: ready, controller };
+    };
+    return step instanceof Promise ? step.then((later) => later && prepared(later)) : prepared(step);
   }
 
-  /** It does not begin, or has had its outcome. */
+  /** It does not begin, or the run hears its outcome now. */
   forget(stepId: string): void {
     this.#underWay.delete(stepId);
+    this.#outputs.delete(stepId);
+  }
+
+  #expect(stepId: string, output: Json | undefined): void {
+    if (output !== undefined) this.#outputs.set(stepId, output);
+  }
+
+  /** All that counts against the bound of a run's outputs: branches may end before the run has heard of each other's. */
+  #outputsOf(run: RunState): readonly (Json | undefined)[] {
+    return [...run.steps.values().map(({ output }) => output), ...this.#outputs.values()];
   }
 
   /** @returns Whether something is under way that will tell its outcome. */
@@ -84,16 +101,18 @@ export class StepWork {
     for (const controller of this.#underWay.values()) controller.abort();
   }
 
-  /** Runs the executor to its end, as soon as there is a place for it, and finds out what that triggers. Never rejects. */
+  /**
+   * Runs the executor to its end, as soon as there is a place for it, and finds out what that triggers. Never rejects. It is under way
+   * until `forget`.
+   */
   async perform(
     prepared: Prepared,
     run: () => RunState,
   ): Promise<{ outcome: Outcome; news?: CompletionNews | undefined }> {
-    const outcome = await this.#execute(prepared);
+    const outcome = storableOutcome(await this.#execute(prepared), this.#outputsOf(run()));
+    this.#expect(prepared.step.fact.stepId, "output" in outcome ? outcome.output : undefined);
     const news = this.#completion(prepared, outcome, run());
-    const told = news instanceof Promise ? await news : news;
-    this.#underWay.delete(prepared.step.fact.stepId);
-    return { outcome, news: told };
+    return { outcome, news: news instanceof Promise ? await news : news };
   }
 
   async #execute({ step: { fact, begin }, controller }: Prepared): Promise<Outcome> {
