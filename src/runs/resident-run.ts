@@ -214,7 +214,8 @@ export class ResidentRun {
     const isStale = this.#isResting || this.#walk.ready.get(fact.stepId) !== fact.attempt;
     if (isStale || !begin) this.#work.forget(fact.stepId);
     if (isStale) return;
-    items.push(fact);
+    // At once: what waits in line, such as a cancel, finds it begun.
+    this.#happen(fact, items, entry);
     if (approval) entry.approvals.push(approval);
     if (begin) entry.effects.push(() => void this.#perform(prepared));
   }

@@ -9,7 +9,14 @@ const branches = ["left", "later"];
 const plan = planOf([
   { ...fork, branches } satisfies PlanParallelStep,
   actionStep("left", { parallel: "fork" }),
-  { ...common, type: "DELAY", id: "later", name: "later", durationMs: 60_000, parallel: "fork" } satisfies PlanDelayStep,
+  {
+    ...common,
+    type: "DELAY",
+    id: "later",
+    name: "later",
+    durationMs: 60_000,
+    parallel: "fork",
+  } satisfies PlanDelayStep,
 ]);
 
 let world: EngineWorld;
@@ -31,4 +38,27 @@ test("a run that hears of two cancels at once ends each of its steps once", asyn
   expect(await problemsOf(world, birth.id)).toEqual([]);
   const ends = stepsOf(await world.events(birth.id)).filter((word) => word.endsWith("CANCELLED"));
   expect(ends.toSorted()).toEqual(["fork.1 CANCELLED", "later.1 CANCELLED", "left.1 CANCELLED"]);
+});
+
+test("a run that is cancelled while it is being born does not begin what it has prepared", async () => {
+  let isPrepared = false;
+  const variables = async () => {
+    isPrepared = true;
+    return {};
+  };
+  const engine = await world.engine(untilStopped, { steps: { variables } });
+  const birth = world.birth(planOf([actionStep("only")]));
+  const holder = await world.pool.connect();
+  await holder.query("begin");
+  await holder.query("select from node for update");
+  const begun = engine.begin(birth);
+  await world.until(() => isPrepared);
+  await world.signalCancel(birth.id);
+  await engine.hint([birth.id]);
+  await holder.query("commit");
+  holder.release();
+  expect(await begun).toBe("written");
+  await world.ended(birth.id);
+  expect(await problemsOf(world, birth.id)).toEqual([]);
+  expect(await world.head(birth.id)).toMatchObject({ status: "CANCELLED" });
 });
