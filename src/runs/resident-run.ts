@@ -79,13 +79,16 @@ export class ResidentRun {
     const { run, ready } = this.#walk;
     const items: Item[] = run.status === "RUNNING" ? [] : [{ type: "RUN_STATUS", status: "RUNNING" }];
     const heard = this.#hear(signals);
-    const isEnding = run.ending !== undefined || signals.some(({ type }) => type === "CANCEL");
+    // What was interrupted is not run again where the time for it was over meanwhile.
+    const overdue = fallDue(this.#walk, this.info, this.#now()).items.filter((item) => item.type === "NOTICE");
+    const isTimedOut = overdue.some(({ code }) => code === "run_timed_out");
+    const isEnding = run.ending !== undefined || isTimedOut || signals.some(({ type }) => type === "CANCEL");
     const interrupted = this.#executing().map((step) => {
-      const parallel = this.info.plan.steps.get(step.stepId)?.parallel;
-      const isClosing = parallel !== undefined && run.steps.get(parallel)?.closing !== undefined;
-      return interruptedFact(step, isEnding || isClosing);
+      const parallel = this.info.plan.steps.get(step.stepId)?.parallel ?? "";
+      const isOverdue = overdue.some(({ stepId }) => stepId === parallel);
+      return interruptedFact(step, isEnding || isOverdue || run.steps.get(parallel)?.closing !== undefined);
     });
-    items.push(...heard.facts, ...interrupted);
+    items.push(...heard.facts, ...overdue, ...interrupted);
     for (const [stepId, attempt] of ready) items.push({ type: "START_STEP", stepId, attempt });
     this.#advance(items, { signals: heard.ids });
   }
@@ -211,8 +214,12 @@ export class ResidentRun {
 
   #begin(prepared: Prepared, items: Item[], entry: Entry): void {
     const { fact, begin, approval } = prepared.step;
-    const isStale = this.#isResting || this.#walk.ready.get(fact.stepId) !== fact.attempt;
+    const wanted = this.#walk.ready.get(fact.stepId);
+    const isStale = this.#isResting || wanted !== fact.attempt;
     if (isStale || !begin) this.#work.forget(fact.stepId);
+    else this.#work.begins(fact.stepId);
+    // While these inputs were worked out, another try may have become due.
+    if (isStale && wanted !== undefined) items.push({ type: "START_STEP", stepId: fact.stepId, attempt: wanted });
     if (isStale) return;
     // At once: what waits in line, such as a cancel, finds it begun.
     this.#happen(fact, items, entry);

@@ -32,6 +32,8 @@ export class StepWork {
   readonly #ports: StepWorkPorts;
   readonly #info: RunInfo;
   readonly #underWay = new Map<string, AbortController>();
+  /** Of those, the ones that an executor answers for, or is about to. */
+  readonly #begun = new Set<string>();
   /** Outputs of steps under way that the run is about to hear. */
   readonly #outputs = new Map<string, Json>();
   readonly #logBudget = new LogBudget();
@@ -73,9 +75,15 @@ export class StepWork {
     return step instanceof Promise ? step.then((later) => later && prepared(later)) : prepared(step);
   }
 
+  /** It begins: `perform` follows. */
+  begins(stepId: string): void {
+    this.#begun.add(stepId);
+  }
+
   /** It does not begin, or the run hears its outcome now. */
   forget(stepId: string): void {
     this.#underWay.delete(stepId);
+    this.#begun.delete(stepId);
     this.#outputs.delete(stepId);
   }
 
@@ -88,11 +96,10 @@ export class StepWork {
     return [...run.steps.values().map(({ output }) => output), ...this.#outputs.values()];
   }
 
-  /** @returns Whether something is under way that will tell its outcome. */
+  /** @returns Whether something is under way that will tell its outcome. Inputs that are still worked out tell none. */
   cancel(stepId: string): boolean {
-    const controller = this.#underWay.get(stepId);
-    controller?.abort();
-    return controller !== undefined;
+    this.#underWay.get(stepId)?.abort();
+    return this.#begun.has(stepId);
   }
 
   /** Ends everything, and tells nothing more. */
