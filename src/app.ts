@@ -2,6 +2,7 @@ import path from "node:path";
 import { actionDefinitionSchema } from "./actions/definition-schema.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
+import type { JsonObject } from "./core/json.ts";
 import type { Log } from "./core/log.ts";
 import { migrate } from "./database/migrate.ts";
 import { type Orm, openOrm } from "./database/orm.ts";
@@ -9,6 +10,7 @@ import { entities } from "./entities.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
+import { playbookDocumentSchema } from "./playbooks/document-schema.ts";
 import { createReadiness } from "./readiness.ts";
 import { startRunEngine } from "./run-engine.ts";
 import { schema } from "./schema.ts";
@@ -95,7 +97,8 @@ async function compose(config: Config, { log, database }: AppBasis, closers: Clo
     schema,
     log,
     documents: {
-      "/api/actions/schema": { contentType: "application/schema+json", body: JSON.stringify(actionDefinitionSchema) },
+      "/api/actions/schema": schemaDocument(actionDefinitionSchema),
+      "/api/playbooks/schema": schemaDocument(playbookDocumentSchema),
     },
     posts: { "/events": createEventPost({ operation, clock, dispatch: services.dispatch }) },
     readiness: createReadiness({ orm, engine: services.engine }),
@@ -110,6 +113,10 @@ async function compose(config: Config, { log, database }: AppBasis, closers: Clo
     orm,
     stop: () => (stopping ??= closeAll(closers, log)),
   };
+}
+
+function schemaDocument(schema: JsonObject) {
+  return { contentType: "application/schema+json", body: JSON.stringify(schema) };
 }
 
 /** The last opened is closed first; one that fails to close does not keep the others open. */
