@@ -42,7 +42,7 @@ export interface StepStart {
   readonly run: RunInfo;
   readonly state: RunState;
   /** Those of the run by now, also of steps that have only just ended: they share one bound. */
-  readonly outputs: () => readonly (Json | undefined)[];
+  readonly outputs: () => Iterable<Json | undefined>;
   readonly stepId: string;
   readonly attempt: number;
 }

@@ -2,7 +2,7 @@ import { type Json, storableText } from "../core/json.ts";
 import type { Attempt, Outcome } from "../executors/executor.ts";
 import { askAgain } from "./ask-again.ts";
 import type { CompletionNews, TellCompletion } from "./completion.ts";
-import type { LogFact, NoticeFact } from "./events.ts";
+import type { LogFact, NoticeFact, StepStatusFact } from "./events.ts";
 import type { ExecutorSlots } from "./executor-slots.ts";
 import type { RunState } from "./fold.ts";
 import { LogBudget } from "./log-budget.ts";
@@ -16,27 +16,39 @@ export interface StepWorkPorts {
   readonly steps: StepPorts;
   readonly slots: ExecutorSlots;
   readonly completions?: TellCompletion | undefined;
+  /** The run as it is now. */
+  run(): RunState;
   /** What a step said while its executor was at work. */
   onSaid(fact: LogFact | NoticeFact): void;
+}
+
+/** One step that is under way. */
+interface Work {
+  readonly controller: AbortController;
+  /** An executor answers for it, or is about to. */
+  isBegun: boolean;
+  /** Its output, once the run is about to hear of it. */
+  output: Json | undefined;
 }
 
 /** A step whose inputs are known: it starts, unless the run was told to stop meanwhile. */
 export interface Prepared {
   readonly type: "PREPARED";
   readonly step: PreparedStep;
-  readonly controller: AbortController;
+  readonly work: Work;
 }
 
 /** What is under way of one run outside the journal: inputs being worked out, executors at work. */
 export class StepWork {
   readonly #ports: StepWorkPorts;
   readonly #info: RunInfo;
-  readonly #underWay = new Map<string, AbortController>();
-  /** Of those, the ones that an executor answers for, or is about to. */
-  readonly #begun = new Set<string>();
-  /** Outputs of steps under way that the run is about to hear. */
-  readonly #outputs = new Map<string, Json>();
+  readonly #underWay = new Map<string, Work>();
   readonly #logBudget = new LogBudget();
+  // Once for a run, not for each of its steps.
+  readonly #outputs = () => this.#allOutputs();
+  readonly #isWanted = () => this.#isOpen;
+  readonly #onFailed = (reason: unknown) =>
+    this.#ports.steps.log.error({ runId: this.#info.id, reason: String(reason) }, "step.asked_again");
   #atWork = 0;
   #isOpen = true;
 
@@ -55,106 +67,77 @@ export class StepWork {
   }
 
   /** Works out the inputs of a step, without a promise where there is nothing to wait for. */
-  prepare(
-    start: Pick<StepStart, "stepId" | "attempt">,
-    state: () => StepStart["state"],
-  ): Prepared | Promise<Prepared | undefined> {
-    const controller = new AbortController();
-    this.#underWay.set(start.stepId, controller);
-    const { steps } = this.#ports;
-    const outputs = () => this.#outputsOf(state());
+  prepare({ stepId, attempt }: Pick<StepStart, "stepId" | "attempt">): Prepared | Promise<Prepared | undefined> {
+    const work: Work = { controller: new AbortController(), isBegun: false, output: undefined };
+    this.#underWay.set(stepId, work);
+    const { steps, run } = this.#ports;
     const step = askAgain({
-      ask: () => prepareStep(steps, { ...start, run: this.#info, state: state(), outputs }),
-      isWanted: () => this.#isOpen,
-      onFailed: (reason) => steps.log.error({ runId: this.#info.id, reason: String(reason) }, "step.prepare_failed"),
+      ask: () => prepareStep(steps, { stepId, attempt, run: this.#info, state: run(), outputs: this.#outputs }),
+      isWanted: this.#isWanted,
+      onFailed: this.#onFailed,
     });
-    const prepared = (ready: PreparedStep): Prepared => {
-      this.#expect(start.stepId, ready.fact.output);
-      return { type: "PREPARED", step: ready, controller };
-    };
-    return step instanceof Promise ? step.then((later) => later && prepared(later)) : prepared(step);
-  }
-
-  /** It begins: `perform` follows. */
-  begins(stepId: string): void {
-    this.#begun.add(stepId);
+    return step instanceof Promise ? step.then((later) => later && prepared(later, work)) : prepared(step, work);
   }
 
   /** It does not begin, or the run hears its outcome now. */
   forget(stepId: string): void {
     this.#underWay.delete(stepId);
-    this.#begun.delete(stepId);
-    this.#outputs.delete(stepId);
-  }
-
-  #expect(stepId: string, output: Json | undefined): void {
-    if (output !== undefined) this.#outputs.set(stepId, output);
   }
 
   /** All that counts against the bound of a run's outputs: branches may end before the run has heard of each other's. */
-  #outputsOf(run: RunState): readonly (Json | undefined)[] {
-    return [...run.steps.values().map(({ output }) => output), ...this.#outputs.values()];
+  *#allOutputs(): Generator<Json | undefined> {
+    for (const { output } of this.#ports.run().steps.values()) yield output;
+    for (const { output } of this.#underWay.values()) yield output;
   }
 
   /** @returns Whether something is under way that will tell its outcome. Inputs that are still worked out tell none. */
   cancel(stepId: string): boolean {
-    this.#underWay.get(stepId)?.abort();
-    return this.#begun.has(stepId);
+    const work = this.#underWay.get(stepId);
+    work?.controller.abort();
+    return work?.isBegun ?? false;
   }
 
   /** Ends everything, and tells nothing more. */
   drop(): void {
     this.#isOpen = false;
-    for (const controller of this.#underWay.values()) controller.abort();
+    for (const { controller } of this.#underWay.values()) controller.abort();
   }
 
   /**
-   * Runs the executor to its end, as soon as there is a place for it, and finds out what that triggers. Never rejects. It is under way
-   * until `forget`.
+   * Runs the executor to its end, as soon as there is a place for it. Never rejects. The step is under way until `forget`.
    */
-  async perform(
-    prepared: Prepared,
-    run: () => RunState,
-  ): Promise<{ outcome: Outcome; news?: CompletionNews | undefined }> {
-    const outcome = storableOutcome(await this.#execute(prepared), this.#outputsOf(run()));
-    this.#expect(prepared.step.fact.stepId, "output" in outcome ? outcome.output : undefined);
-    const news = this.#completion(prepared, outcome, run());
-    return { outcome, news: news instanceof Promise ? await news : news };
-  }
-
-  async #execute({ step: { fact, begin }, controller }: Prepared): Promise<Outcome> {
-    const { stepId, attempt } = fact;
-    const giveBack = await this.#ports.slots.take(this.#info.tenantId, controller.signal);
+  async perform({ step: { fact, begin }, work }: Prepared): Promise<Outcome> {
+    const { signal } = work.controller;
+    const giveBack = await this.#ports.slots.take(this.#info.tenantId, signal);
     if (!giveBack || !begin) return { status: "CANCELLED" };
     this.#atWork += 1;
-    const outcome = await begin({ signal: controller.signal, onLog: this.#logger(stepId, attempt) });
+    const outcome = storableOutcome(await begin({ signal, onLog: this.#logger(fact) }), this.#allOutputs());
     this.#atWork -= 1;
     giveBack();
+    if ("output" in outcome) work.output = outcome.output;
     return outcome;
   }
 
-  /** Nothing where nothing can be triggered, or where the action is tried again. */
-  #completion(
+  /** What an outcome triggers: nothing where nothing can be triggered, or where the action is tried again. Never rejects. */
+  completion(
     { step: { fact, action } }: Prepared,
     outcome: Outcome,
-    run: RunState,
   ): CompletionNews | undefined | Promise<CompletionNews | undefined> {
     const { completions } = this.#ports;
     if (!completions || !action || outcome.status === "CANCELLED") return undefined;
     const { stepId, attempt } = fact;
+    const run = this.#ports.run();
     const state = run.steps.get(stepId);
     if (!state || triesAgainAfter(this.#info.plan, run, { ...state, ...outcome }) !== undefined) return undefined;
     const completion = { run: this.#info, stepId, attempt, runAttempt: run.runAttempt, action, ...outcome };
     return askAgain({
       ask: () => completions(completion),
-      isWanted: () => this.#isOpen,
-      onFailed: (reason) => {
-        this.#ports.steps.log.warn({ runId: this.#info.id, reason: String(reason) }, "run.completion_untold");
-      },
+      isWanted: this.#isWanted,
+      onFailed: this.#onFailed,
     });
   }
 
-  #logger(stepId: string, attempt: number): Attempt["onLog"] {
+  #logger({ stepId, attempt }: StepStatusFact): Attempt["onLog"] {
     const budget = this.#logBudget.ofAttempt();
     return (stream, text) => {
       const verdict = budget();
@@ -165,4 +148,9 @@ export class StepWork {
       }
     };
   }
+}
+
+function prepared(step: PreparedStep, work: Work): Prepared {
+  work.output = step.fact.output;
+  return { type: "PREPARED", step, work };
 }
