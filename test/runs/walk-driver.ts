@@ -9,8 +9,8 @@ import type {
 import type { Fact, StepStatusFact } from "../../src/runs/events.ts";
 import { fallDue } from "../../src/runs/fall-due.ts";
 import { nextDue } from "../../src/runs/head-change.ts";
-import type { DecisionBody } from "../../src/runs/interruption.ts";
 import { activeSteps } from "../../src/runs/outcome-rules.ts";
+import type { DecisionBody } from "../../src/runs/signal.ts";
 import type { RunPlan } from "../../src/runs/walk.ts";
 import { ResidentWalk, type Start } from "./resident-walk.ts";
 
