@@ -22,7 +22,7 @@ export function prepareApproval(
   step: PlanApprovalStep,
   env: Readonly<Record<string, string>>,
 ): PreparedStep | Promise<PreparedStep> {
-  const behind = stepsBehind(start.run.plan, step);
+  const behind = stepsBehind(start, step);
   const actions = behind.map((one) => resolveAction(ports, start, one.step));
   const request = (resolved: readonly AllowedStep["action"][]): PreparedStep => {
     const allowed = behind.map((one, index) => ({ ...one, action: resolved[index]! }));
@@ -45,9 +45,12 @@ export function boundStep(state: RunState, plan: Plan, stepId: string): BoundSte
 
 /**
  * Every action that can come after a yes and before people are asked again, in the order of the document. After a branch, that is what
- * follows its parallel step.
+ * follows its parallel step. What a rerun took over does not come again.
  */
-function stepsBehind(plan: Plan, approval: PlanApprovalStep): { step: PlanActionStep; isNext: boolean }[] {
+function stepsBehind(
+  { run: { plan }, state }: StepStart,
+  approval: PlanApprovalStep,
+): { step: PlanActionStep; isNext: boolean }[] {
   const around = approval.parallel === undefined ? undefined : plan.steps.get(approval.parallel);
   const first = (around ?? approval).onSuccess;
   const reached = new Set<string>();
@@ -59,7 +62,7 @@ function stepsBehind(plan: Plan, approval: PlanApprovalStep): { step: PlanAction
     waiting.push(...successorsOf(step));
   }
   return [...plan.steps.values()].flatMap((step) => {
-    if (step.type !== "ACTION" || !reached.has(step.id)) return [];
+    if (step.type !== "ACTION" || !reached.has(step.id) || state.steps.get(step.id)?.isTakenOver) return [];
     return [{ step, isNext: step.id === first || (step.parallel !== undefined && step.parallel === first) }];
   });
 }
@@ -72,7 +75,8 @@ function successorsOf(step: PlanStep): readonly string[] {
     case "DELAY":
       return next(step.onSuccess);
     case "CONDITION":
-      return next(step.onTrue, step.onFalse);
+      // The last is where it goes on when it can't be asked.
+      return next(step.onTrue, step.onFalse, step.onSuccess);
     case "PARALLEL":
       return next(...step.branches, step.onSuccess);
     case "APPROVAL":
