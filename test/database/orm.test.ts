@@ -61,10 +61,11 @@ describe("a transaction", () => {
 
   test.each(["fails", "commits"])("whose connection breaks before it %s takes none from the pool", async (how) => {
     const orm = await openOrm(database.address, entities);
+    const killer = new pg.Pool({ ...clientConfig(database.address), max: 10 });
     const breakOne = () =>
       orm.em.fork().transactional(async (em) => {
         const [row] = await em.execute<{ pid: number }[]>("select pg_backend_pid() as pid");
-        await database.orm.em.fork().execute("select pg_terminate_backend(?, 5000)", [row?.pid]);
+        await killer.query("select pg_terminate_backend($1, 5000)", [row?.pid]);
         if (how === "fails") await em.execute("select 1");
       });
     // Of ten connections.
@@ -73,5 +74,6 @@ describe("a transaction", () => {
     expect(answers.every(({ status }) => status === "rejected")).toBe(true);
     expect(await orm.em.fork().execute("select 1 as one")).toEqual([{ one: 1 }]);
     await orm.close(true);
+    await killer.end();
   });
 });
