@@ -167,8 +167,8 @@ export class ResidentRun {
       }
       case "CANCEL_STEP": {
         // Nothing of it may be left by now: a step that its node's death interrupted has its outcome already.
-        const step = activeSteps(this.#walk.run).find(({ stepId }) => stepId === item.stepId);
-        if (this.#work.cancel(item.stepId) || !step) return;
+        const step = this.#walk.run.steps.get(item.stepId);
+        if (this.#work.cancel(item.stepId) || !step || isTerminal(step.status)) return;
         // At once, so that a second command of the same finds it ended.
         const { attempt } = step;
         this.#happen({ type: "STEP_STATUS", stepId: item.stepId, attempt, status: "CANCELLED" }, items, entry);

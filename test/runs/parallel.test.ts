@@ -52,6 +52,23 @@ describe("a parallel step", () => {
 });
 
 describe("join: all", () => {
+  test("looks at a branch a few times, not once for each other branch that ends", () => {
+    const count = 500;
+    const { steps, ...rest } = playbook(Array.from({ length: count }, (_, index) => actionStep(`b${index}`)));
+    const parallel = steps.get("p") as PlanParallelStep;
+    let looks = 0;
+    const branches = new Proxy(parallel.branches, {
+      get: (ids, key, receiver) => {
+        if (typeof key === "string" && /^\d+$/.test(key)) looks += 1;
+        return Reflect.get(ids, key, receiver);
+      },
+    });
+    const driver = walked({ ...rest, steps: new Map(steps).set("p", { ...parallel, branches }) });
+    for (const id of parallel.branches) driver.end(id);
+    expect(driver.statusOf("p")).toBe("SUCCEEDED");
+    expect(looks).toBeLessThan(10 * count);
+  });
+
   test("waits for every branch, then fails with the one that failed", () => {
     const driver = walked(playbook(two), scripted({ x: [failed] })).end("x");
     expect(driver.trail().at(-1)).toBe("x.1 FAILED");
