@@ -160,8 +160,9 @@ export class ResidentRun {
       case "RETRY_STEP":
       case "END_STEP":
       case "RETRY_RUN": {
-        // What came since may have made it pointless.
-        const fact = answerOf(this.info.plan, this.#walk, item, this.#now());
+        // A dry run waits for nothing. What came since may have made the command pointless.
+        const command = item.type === "RETRY_STEP" && this.info.dryRun ? { ...item, delayMs: 0 } : item;
+        const fact = answerOf(this.info.plan, this.#walk, command, this.#now());
         if (fact) this.#happen(fact, items, entry);
         return;
       }
