@@ -2,6 +2,7 @@ import path from "node:path";
 import { actionDefinitionSchema } from "./actions/definition-schema.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
+import type { JsonObject } from "./core/json.ts";
 import type { Log } from "./core/log.ts";
 import { endpointOf } from "./database/address.ts";
 import { migrate } from "./database/migrate.ts";
@@ -13,6 +14,7 @@ import { startLiveActions, tellingBoth } from "./live-action-desk.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
+import { playbookDocumentSchema } from "./playbooks/document-schema.ts";
 import { createReadiness } from "./readiness.ts";
 import { startRunEngine } from "./run-engine.ts";
 import { schema } from "./schema.ts";
@@ -109,7 +111,8 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     schema,
     log,
     documents: {
-      "/api/actions/schema": { contentType: "application/schema+json", body: JSON.stringify(actionDefinitionSchema) },
+      "/api/actions/schema": schemaDocument(actionDefinitionSchema),
+      "/api/playbooks/schema": schemaDocument(playbookDocumentSchema),
     },
     posts: { "/events": createEventPost({ operation, clock, dispatch: runs.dispatch }) },
     readiness: createReadiness({ orm, engine: runs.engine }),
@@ -124,6 +127,10 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     orm,
     stop: () => (stopping ??= closeAll(closers, log)),
   };
+}
+
+function schemaDocument(schema: JsonObject) {
+  return { contentType: "application/schema+json", body: JSON.stringify(schema) };
 }
 
 /** The last opened is closed first; one that fails to close does not keep the others open. */

@@ -41,9 +41,9 @@ interface RunEngineParts {
 export async function startRunEngine(parts: RunEngineParts) {
   const { orm, sealer, clock, log, address, isAlone } = parts;
   const hub = new Hub();
-  const actions = createActionCatalogue({ em: () => orm.em.fork(), clock });
-  const playbooks = createPlaybookCatalogue({ em: orm.em });
   const em = () => orm.em.fork();
+  const actions = createActionCatalogue({ em, clock });
+  const playbooks = createPlaybookCatalogue({ em: orm.em });
   const triggers = createTriggerCatalogue({ em, clock });
   const variables = createExpiringCache({
     load: (tenantId) => readVariables(orm.em, tenantId),
@@ -82,7 +82,7 @@ export async function startRunEngine(parts: RunEngineParts) {
     dispatch: triggering.dispatch,
     hub,
     tenantNews: hub,
-    decisions: tellingRuns({ em: () => orm.em.fork(), engine, hub, log }),
+    decisions: tellingRuns({ em, engine, hub, log }),
     catalogue: actions,
     playbooks,
     readSecrets: readStored,

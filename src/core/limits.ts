@@ -232,6 +232,8 @@ export const limits = {
   claimMax: 500,
   /** A query of the engine that is not answered within this time is on a dead connection; reading 500 long runs takes a second or two. */
   engineQueryMs: 10_000,
+  /** A transaction that says nothing for this long is of a client that is gone or stopped: it is rolled back, for the sake of those who wait for its rows. */
+  transactionIdleMs: 10_000,
 
   // ---- Streams --------------------------------------------------------------------------------------------------
   /** Events waiting for one subscriber in memory; a slower one is served from the journal instead. */

@@ -1,7 +1,9 @@
 import path from "node:path";
 import { Migrator } from "@mikro-orm/migrations";
 import { defineConfig, type EntityClass, MikroORM } from "@mikro-orm/postgresql";
+import { limits } from "../core/limits.ts";
 import { clientConfig, type DatabaseAddress } from "./address.ts";
+import { releaseBroken } from "./broken-clients.ts";
 
 export type Orm = MikroORM;
 
@@ -10,9 +12,15 @@ export function ormConfig(address: DatabaseAddress, entities: EntityClass<object
   return defineConfig({
     entities,
     ...("url" in address
-      ? // MikroORM reads no more of a URL than its host and path: what follows (`?sslmode=require`, `?host=/a/socket`) only the driver knows.
-        { clientUrl: address.url, driverOptions: clientConfig(address) }
+      ? { clientUrl: address.url }
       : { host: address.socketDirectory, user: address.user, dbName: address.database }),
+    driverOptions: {
+      // MikroORM reads no more of a URL than its host and path: what follows (`?sslmode=require`, `?host=/a/socket`) only the driver knows.
+      ...("url" in address ? clientConfig(address) : {}),
+      // PostgreSQL may not notice for hours that a client is gone, and keeps the rows locked that it had.
+      idle_in_transaction_session_timeout: limits.transactionIdleMs,
+      onPoolCreated: releaseBroken,
+    },
     pool: { min: 0, max: 10 },
     extensions: [Migrator],
     migrations: {

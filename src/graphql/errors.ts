@@ -94,10 +94,10 @@ function codeOf(root: unknown, place: GraphQLError | undefined): Shown | undefin
 function isDatabaseAway(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   const code = "code" in error ? String(error.code) : "";
-  if (/^(57P0[1-4]|53300|08(?!P01)[0-9A-Z]{3})$/.test(code)) return true;
+  if (/^(57P0[1-4]|25P03|53300|08(?!P01)[0-9A-Z]{3})$/.test(code)) return true;
   const isOfSocket = "syscall" in error && /^(connect|read|write)$/.test(String(error.syscall));
   if (isOfSocket && /^(ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|ETIMEDOUT)$/.test(code)) return true;
-  return /^Connection terminated/.test(error.message);
+  return /^(Connection terminated|Client has encountered a connection error)/.test(error.message);
 }
 
 function isMasked(error: GraphQLError): boolean {

@@ -13,9 +13,9 @@ import {
 import { type WebSocket, WebSocketServer } from "ws";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
+import { isNestedDeeper } from "../core/nesting.ts";
 import { requestError, sendable, withoutHttp } from "./errors.ts";
 import type { Caller, Pipeline } from "./pipeline.ts";
-import { nestingOf } from "./variables.ts";
 
 export interface SocketOptions {
   readonly pipeline: Pipeline;
@@ -132,7 +132,7 @@ async function prepare(
   { query, variables, operationName }: SubscribePayload,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
-    if (nestingOf(variables) > limits.requestDepthMax)
+    if (isNestedDeeper(variables, limits.requestDepthMax))
       return [requestError("BAD_USER_INPUT", "The variables are nested too deeply.")];
     const { parse, validate, contextFactory, execute, subscribe } = yoga.getEnveloped({ caller });
     const document = parse(query);

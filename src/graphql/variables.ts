@@ -13,6 +13,7 @@ import {
   typeFromAST,
 } from "graphql";
 import { limits } from "../core/limits.ts";
+import { isNestedDeeper } from "../core/nesting.ts";
 import { requestError } from "./errors.ts";
 
 /**
@@ -24,7 +25,7 @@ export function variableErrors(
   operation: OperationDefinitionNode,
   variables: Readonly<Record<string, unknown>>,
 ): readonly GraphQLError[] {
-  if (nestingOf(variables) > limits.requestDepthMax) {
+  if (isNestedDeeper(variables, limits.requestDepthMax)) {
     return [badInput(`The variables are nested deeper than ${limits.requestDepthMax} levels.`)];
   }
   return (operation.variableDefinitions ?? []).flatMap((definition) => {
@@ -74,23 +75,6 @@ function typeAt(type: GraphQLInputType, path: readonly (string | number)[]) {
     else return undefined;
   }
   return current && getNullableType(current);
-}
-
-/** How deep a JSON value is nested. Without recursion: it may be deeper than the stack. */
-export function nestingOf(value: unknown): number {
-  let level: unknown[] = [value];
-  for (let depth = 0; ; depth++) {
-    const next: unknown[] = [];
-    for (const item of level) {
-      if (typeof item !== "object" || item === null) continue;
-      for (const inner of Object.values(item)) {
-        if (typeof inner === "object" && inner !== null) next.push(inner);
-      }
-    }
-    if (next.length === 0) return depth + 1;
-    if (depth > limits.requestDepthMax) return depth + 1;
-    level = next;
-  }
 }
 
 function badInput(message: string): GraphQLError {

@@ -50,4 +50,5 @@ function warnOfDelay({ fields }: StepSource, warn: Warn): void {
   for (const field of ["on_failure", "max_retries", "retry_delay"]) {
     if (fields[field] !== undefined) warn(field, `A delay does not fail: its ${field} never counts.`);
   }
+  if (fields["timeout"] !== undefined) warn("timeout", "A delay ends by itself: its timeout never counts.");
 }

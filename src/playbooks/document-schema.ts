@@ -14,8 +14,8 @@ export const triggerEvents = [
 ] as const;
 
 /**
- * The playbook document as JSON Schema (draft 2020-12): what `playbookSchema` answers, and what registration checks first. It
- * works in any standard validator and in editors. What it can't say (references, cycles, expressions) is checked after it.
+ * The playbook document as JSON Schema (draft 2020-12): what `playbookSchema` and `GET /api/playbooks/schema` answer, and what
+ * registration checks first. It works in any standard validator and in editors. What it can't say (references, cycles, expressions) is checked after it.
  */
 export const playbookDocumentSchema: JsonObject = {
   $schema: "https://json-schema.org/draft/2020-12/schema",

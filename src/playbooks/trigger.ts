@@ -22,9 +22,14 @@ export function checkTrigger(trigger: JsonObject, findings: Findings): void {
   }
   if (event === "schedule") checkSchedule(trigger, findings);
   else checkNoSchedule(trigger, findings);
+  if (event === "manual" && conditions !== undefined) {
+    const message = "conditions say for which events a playbook starts, and event: manual is started by none.";
+    findings.warning({ path: "$.trigger.conditions", code: "no_effect", message, part: "key" });
+  }
 }
 
-function checkSchedule({ cron, timezone }: JsonObject, findings: Findings): void {
+function checkSchedule({ cron, timezone, conditions }: JsonObject, findings: Findings): void {
+  if (isJsonObject(conditions)) checkTickFields(conditions, findings);
   const isZone = typeof timezone === "string" && isTimeZone(timezone);
   if (typeof timezone === "string" && !isZone) {
     const message = `${shown(timezone)} is no time zone; write a name such as "Europe/Berlin" or "UTC".`;
@@ -32,6 +37,31 @@ function checkSchedule({ cron, timezone }: JsonObject, findings: Findings): void
   }
   const message = typeof cron === "string" ? checkCron(cron, isZone ? timezone : "UTC") : undefined;
   if (message) findings.problem({ path: "$.trigger.cron", code: "cron_syntax", message });
+}
+
+/** What a schedule's event tells of its tick. */
+export const tickFields = ["cron", "timezone", "scheduledAt", "isCatchUp"] as const;
+
+function checkTickFields(conditions: JsonObject, findings: Findings): void {
+  for (const { field, path } of fieldsIn(conditions, "$.trigger.conditions")) {
+    if (tickFields.some((known) => field === known || field === `schedule.${known}`)) continue;
+    const message = `A tick of a schedule has ${tickFields.join(", ")}, and never ${shown(field)}.${nameHint(field, tickFields)}`;
+    findings.warning({ path, code: "unknown_path", message, part: "key" });
+  }
+}
+
+/** The fields that conditions compare, also inside groups. */
+function* fieldsIn(conditions: JsonObject, path: string): Generator<{ field: string; path: string }> {
+  for (const [key, value] of Object.entries(conditions)) {
+    const here = childPath(path, key);
+    if (!key.startsWith("$")) yield { field: key, path: here };
+    else if (isJsonObject(value)) yield* fieldsIn(value, here);
+    else if (Array.isArray(value)) {
+      for (const [index, inner] of (value as readonly Json[]).entries()) {
+        if (isJsonObject(inner)) yield* fieldsIn(inner, childPath(here, index));
+      }
+    }
+  }
 }
 
 function checkNoSchedule(trigger: JsonObject, findings: Findings): void {

@@ -10,12 +10,13 @@ import type { PlanActionStep, PlanApprovalStep } from "../playbooks/plan.ts";
 import type { Mask } from "../secrets/mask.ts";
 import { type BoundStep, isTerminal } from "./events.ts";
 import type { RunState } from "./fold.ts";
+import type { Refusal } from "./resolve-action.ts";
 import type { RunPlan } from "./walk.ts";
 
 /** An action step that an approval lets happen, with the version that its reference means now, or why it means none. */
 export interface AllowedStep {
   readonly step: PlanActionStep;
-  readonly action: ResolvedAction | { readonly code: string; readonly message: string };
+  readonly action: ResolvedAction | Refusal;
   /** Nothing comes between the decision and this step, so what it will be given is known now. */
   readonly isNext: boolean;
 }

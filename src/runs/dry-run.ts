@@ -1,4 +1,5 @@
 import type { SimulatedOutput } from "../actions/simulate-invocation.ts";
+import type { Json } from "../core/json.ts";
 import { formatPath, type Path } from "../expressions/paths.ts";
 import type { StandIn } from "../expressions/template.ts";
 import { Warnings } from "../expressions/warnings.ts";
@@ -52,9 +53,8 @@ function isOpen({ steps: planned }: Plan, { steps }: RunState, [root, id, field,
 }
 
 /** What is kept of a simulated call: all of it, or less where it is too large beside the outputs of the other steps. */
-export function storableSimulation(output: SimulatedOutput, { steps }: RunState): SimulatedOutput {
+export function storableSimulation(output: SimulatedOutput, others: Iterable<Json | undefined>): SimulatedOutput {
   const { simulated, executor } = output;
-  const others = [...steps.values()].map((step) => step.output);
   const outcome = storableOutcome({ status: "SUCCEEDED", output }, others);
   if (outcome.status === "SUCCEEDED") return outcome.output as SimulatedOutput;
   return { simulated, executor, tooLarge: true };

@@ -21,13 +21,13 @@ import { ExecutorSlots } from "./executor-slots.ts";
 import { Expiry } from "./expiry.ts";
 import { headChange } from "./head-change.ts";
 import type { Hub } from "./hub.ts";
-import type { Signal } from "./interruption.ts";
 import type { WriteResult } from "./journal-entry.ts";
 import { Journals } from "./journals.ts";
 import { type LoadedRun, type LoadPorts, loadRuns } from "./load-runs.ts";
 import { Membership } from "./membership.ts";
 import type { NewRun } from "./new-run.ts";
 import { type ResidentPorts, ResidentRun } from "./resident-run.ts";
+import type { Signal } from "./signal.ts";
 import type { StepPorts } from "./step-ports.ts";
 import { beginning } from "./walk.ts";
 

@@ -1,8 +1,9 @@
 import type { ActionDefinition } from "../actions/definition.ts";
 import { neededSecrets, prepareInvocation } from "../actions/prepare-invocation.ts";
 import { type ResolvedAction, resolveReference } from "../actions/resolve-version.ts";
-import { StateFailure, ValidationFailure } from "../core/failures.ts";
+import { type Issue, StateFailure, ValidationFailure } from "../core/failures.ts";
 import { type Json, type JsonObject, sha256 } from "../core/json.ts";
+import { childPath } from "../core/json-path.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { actionPlan } from "./action-plan.ts";
 import type { Run } from "./entities.ts";
@@ -62,6 +63,8 @@ export interface ActionStart
   readonly action: ResolvedAction;
   readonly parameters: JsonObject;
   readonly givenSecrets: Readonly<Record<string, string>>;
+  /** Secrets, by parameter, without which it is not to start, also where the action can do without. */
+  readonly neededSecrets?: readonly string[];
 }
 
 /**
@@ -71,13 +74,13 @@ export interface ActionStart
 export async function startAction(
   ctx: OperationContext,
   ports: StartPorts & InputPorts,
-  { action, ...rest }: ActionStart,
+  { action, neededSecrets: needed = [], ...rest }: ActionStart,
 ): Promise<Run> {
   const { actionId, versionId: actionVersionId, definition } = action;
   const start = { ...rest, kind: "ACTION" as const, plan: actionPlan(action), actionId, actionVersionId };
   const check = async () => {
     refuseState(action);
-    await refuseViolations(ctx, ports, { ...start, definition });
+    await refuseViolations(ctx, ports, { ...start, definition, needed });
   };
   return startRun(ctx, ports, { ...start, check });
 }
@@ -111,12 +114,13 @@ interface Checked {
   readonly parameters: JsonObject;
   readonly context: JsonObject;
   readonly givenSecrets: Readonly<Record<string, string>>;
+  readonly needed: readonly string[];
 }
 
 async function refuseViolations(
   { tenantId, actor: startedBy }: OperationContext,
   { readSecrets, variables }: InputPorts,
-  { definition, plan, parameters, context, givenSecrets }: Checked,
+  { definition, plan, parameters, context, givenSecrets, needed }: Checked,
 ): Promise<void> {
   const names = neededSecrets(definition, { ...parameters, ...givenSecrets });
   const storedSecrets = names.length === 0 ? new Map<string, string>() : await readSecrets(tenantId, names);
@@ -139,4 +143,11 @@ async function refuseViolations(
     storedSecrets,
   });
   if (prepared.kind === "refused") throw new ValidationFailure(prepared.issues);
+  const missing = needed.filter((name) => !Object.hasOwn(prepared.input, name));
+  if (missing.length > 0) throw new ValidationFailure(missing.map(withoutSecret));
+}
+
+function withoutSecret(name: string): Issue {
+  const message = `${name} may have been given, and is neither kept nor in the credential store under that name.`;
+  return { path: childPath("$.parameters", name), code: "required", message };
 }

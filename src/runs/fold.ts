@@ -1,4 +1,5 @@
 import type { Json } from "../core/json.ts";
+import { withEntry } from "../core/sharing-map.ts";
 import type { ExecutionError } from "../executors/executor.ts";
 import {
   type BoundStep,
@@ -209,5 +210,5 @@ export function countSteps(state: RunState): { failedStepCount: number; simulate
 }
 
 function withStep(state: RunState, step: StepState): ReadonlyMap<string, StepState> {
-  return new Map(state.steps).set(step.stepId, step);
+  return withEntry(state.steps, step.stepId, step);
 }

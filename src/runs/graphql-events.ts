@@ -80,6 +80,15 @@ const typeNames = {
   NOTICE: "NoticeEvent",
 } as const;
 
+/** Of a step, and of an event that a step waits. */
+export const dueDescription =
+  "With WAITING: when that ends by itself, because its next attempt begins, the delay is over, or nobody has decided by then. Null where only a decision ends it.";
+
+/** @param ms Since 1970. */
+export function dateOf(ms: number | undefined): Date | null {
+  return ms === undefined ? null : new Date(ms);
+}
+
 builder.objectRef<RunEvent<RunStatusFact>>("RunStatusEvent").implement({
   description: "The run took a status; a final one is its last event.",
   interfaces: [RunEventInterface],
@@ -101,6 +110,12 @@ builder.objectRef<RunEvent<StepStatusFact>>("StepStatusEvent").implement({
     stepId: t.exposeString("stepId", { description: "The step's id in its playbook." }),
     attempt: t.exposeInt("attempt", { description: "Of the step, from 1; with WAITING, the attempt to come." }),
     status: t.field({ type: StepStatusEnum, description: "The status it took.", resolve: ({ status }) => status }),
+    dueAt: t.field({
+      type: "DateTime",
+      nullable: true,
+      description: dueDescription,
+      resolve: ({ retryAt, until, approval }) => dateOf(retryAt ?? until ?? approval?.expiresAt),
+    }),
     output: t.field({
       type: "JSON",
       nullable: true,

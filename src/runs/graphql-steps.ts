@@ -9,7 +9,7 @@ import { actionPlan } from "./action-plan.ts";
 import type { Run } from "./entities.ts";
 import { findRun } from "./find-run.ts";
 import { type RunState, unstarted } from "./fold.ts";
-import { ExecutionErrorObject, StepStatusEnum } from "./graphql-events.ts";
+import { dateOf, dueDescription, ExecutionErrorObject, StepStatusEnum } from "./graphql-events.ts";
 import { readStates } from "./read-events.ts";
 import { type RunStep, stepOf } from "./run-steps.ts";
 
@@ -37,6 +37,12 @@ builder.node(RunStepNode, {
       nullable: true,
       description: "When the latest attempt ended; null until then.",
       resolve: ({ finishedAt }) => dateOf(finishedAt),
+    }),
+    dueAt: t.field({
+      type: "DateTime",
+      nullable: true,
+      description: dueDescription,
+      resolve: ({ dueAt }) => dateOf(dueAt),
     }),
     durationMs: t.float({
       nullable: true,
@@ -116,8 +122,4 @@ export function stateOfRun(context: Context, { id }: Run): Promise<RunState> {
     );
   stateLoaders.set(context, loader);
   return loader.load(id);
-}
-
-export function dateOf(ms: number | undefined): Date | null {
-  return ms === undefined ? null : new Date(ms);
 }

@@ -22,12 +22,14 @@ export function headChange({ run }: Walk, wake: number | null): HeadChange {
   };
 }
 
+const none: ReadonlySet<string> = new Set();
+
 /**
  * When something falls due that nothing but the clock brings: a retry, the end of a delay, of the time for an approval or a parallel step,
  * or of the time the run has. Milliseconds since 1970.
  * @param expiring Requests for approval that have fallen due already.
  */
-export function nextDue(walk: Walk, info: RunInfo, expiring: ReadonlySet<string> = new Set()): number | undefined {
+export function nextDue(walk: Walk, info: RunInfo, expiring: ReadonlySet<string> = none): number | undefined {
   if (walk.isFinished) return undefined;
   let due = Number.POSITIVE_INFINITY;
   for (const step of walk.run.steps.values()) {

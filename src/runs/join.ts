@@ -1,7 +1,8 @@
 import type { ExecutionError } from "../executors/executor.ts";
 import type { Plan, PlanParallelStep } from "../playbooks/plan.ts";
+import { isTerminal } from "./events.ts";
 import type { StepState } from "./fold.ts";
-import { activeSteps, isOver } from "./outcome-rules.ts";
+import { isOver } from "./outcome-rules.ts";
 import type { StepEnd, Walk } from "./walk.ts";
 
 /**
@@ -12,18 +13,21 @@ import type { StepEnd, Walk } from "./walk.ts";
 export function joinedOutcome(plan: Plan, walk: Walk, step: PlanParallelStep): StepEnd | undefined {
   const { run, ready } = walk;
   const closing = run.steps.get(step.id)?.closing;
-  const over = step.branches.flatMap((id) => {
+  const overOf = (id: string) => {
     const state = run.steps.get(id);
-    return state && !ready.has(id) && isOver(plan, run, state) ? [state] : [];
-  });
-  if (closing) {
-    const branches = new Set(step.branches);
-    const isIdle = !activeSteps(run).some(({ stepId }) => branches.has(stepId));
-    return isIdle ? { ...ended(plan, over), status: "TIMED_OUT", error: closing } : undefined;
-  }
+    return state && !ready.has(id) && isOver(plan, run, state) ? state : undefined;
+  };
+  const isAwaited = (id: string) => {
+    const state = run.steps.get(id);
+    return closing ? state !== undefined && !isTerminal(state.status) : overOf(id) === undefined;
+  };
+  // From the last: branches end in about their order, and each of a thousand that ends asks this.
+  if ((closing || step.join === "ALL") && step.branches.findLast(isAwaited) !== undefined) return undefined;
+  const over = step.branches.flatMap((id) => overOf(id) ?? []);
+  if (closing) return { ...ended(plan, over), status: "TIMED_OUT", error: closing };
+  if (step.join === "ALL") return ended(plan, over);
   const first = over.find((branch) => isRefused(plan, branch)) ?? over[0];
-  if (step.join === "ANY") return first && ended(plan, [first]);
-  return over.length === step.branches.length ? ended(plan, over) : undefined;
+  return first && ended(plan, [first]);
 }
 
 function ended(plan: Plan, branches: readonly StepState[]): StepEnd {

@@ -58,15 +58,15 @@ export interface JournalEntry {
   /** At least one. */
   readonly events: readonly EventRow[];
   /** The run itself, to be inserted; `head` is then part of the row. Nothing else of the run may be handed over before this is settled. */
-  readonly birth?: NewRun;
-  readonly head?: HeadChange;
+  readonly birth?: NewRun | undefined;
+  readonly head?: HeadChange | undefined;
   /** Signals that these events answer. */
-  readonly signals?: readonly string[];
+  readonly signals?: readonly string[] | undefined;
   /** Requests for approval that these events make. */
-  readonly approvals?: readonly NewApproval[];
+  readonly approvals?: readonly NewApproval[] | undefined;
   /** Requests, by id, that nobody is to decide any more, where nobody has. */
-  readonly closedApprovals?: readonly string[];
+  readonly closedApprovals?: readonly string[] | undefined;
   /** What these events trigger. */
-  readonly triggered?: readonly NewTriggerEvent[];
+  readonly triggered?: readonly NewTriggerEvent[] | undefined;
   settled(result: WriteResult): void;
 }

@@ -6,9 +6,9 @@ import { actionPlan } from "./action-plan.ts";
 import type { Chain } from "./chain.ts";
 import { lastSequencesSql, loadEventsSql, loadRunsSql, signalsSql } from "./claim-sql.ts";
 import { type EventRow, fromRow } from "./events.ts";
-import type { Signal } from "./interruption.ts";
 import type { RunInfo } from "./new-run.ts";
 import { joinInputs } from "./run-inputs.ts";
+import type { Signal } from "./signal.ts";
 import { transition } from "./transition.ts";
 import { beginning, type RunPlan, type Walk } from "./walk.ts";
 

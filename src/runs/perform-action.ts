@@ -6,7 +6,6 @@ import type { Outcome } from "../executors/executor.ts";
 import type { PlanActionStep } from "../playbooks/plan.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Conversation, StepPorts, StepStart } from "./step-ports.ts";
-import { storableOutcome } from "./storable-outcome.ts";
 
 /** An action whose inputs are known. */
 export interface Ready {
@@ -16,7 +15,7 @@ export interface Ready {
   readonly prepared: Extract<Prepared, { kind: "ready" }>;
 }
 
-/** Calls the executor. Never rejects. */
+/** Calls the executor, and answers its outcome as it is, however large. Never rejects. */
 export async function performAction(
   ports: StepPorts,
   { start, step, action, prepared }: Ready,
@@ -35,9 +34,8 @@ export async function performAction(
       secrets,
       ...conversation,
     });
-    const others = start.state.steps.values().map(({ output }) => output);
-    if (outcome.status !== "SUCCEEDED") return storableOutcome(outcome, others);
-    return storableOutcome({ ...outcome, output: mapOutput(action.definition, outcome.output) }, others);
+    if (outcome.status !== "SUCCEEDED") return outcome;
+    return { ...outcome, output: mapOutput(action.definition, outcome.output) };
   } catch (error) {
     // A bug of ours, or a database that was away: what happened is for our log, not for the run's readers.
     const reason = createMask(secrets).text(error instanceof Error ? (error.stack ?? error.message) : String(error));

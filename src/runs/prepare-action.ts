@@ -2,16 +2,16 @@ import type { ResolvedAction } from "../actions/action-catalogue.ts";
 import type { Unknowns } from "../actions/collect-arguments.ts";
 import { neededSecrets, prepareInvocation } from "../actions/prepare-invocation.ts";
 import { simulateInvocation } from "../actions/simulate-invocation.ts";
-import { DomainFailure } from "../core/failures.ts";
 import { type JsonObject, storableJson } from "../core/json.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { renderTemplate, templatePaths } from "../expressions/template.ts";
 import type { PlanActionStep } from "../playbooks/plan.ts";
-import { createMask } from "../secrets/mask.ts";
 import { type DryRun, dryRunOf, storableSimulation } from "./dry-run.ts";
 import type { BoundStep, StepStatusFact } from "./events.ts";
 import { performAction, type Ready } from "./perform-action.ts";
+import { prepareSafely } from "./prepare-safely.ts";
 import { boundStep } from "./request-approval.ts";
+import { type Refusal, resolveAction } from "./resolve-action.ts";
 import { runScope } from "./run-scope.ts";
 import { about, listed, type PreparedStep, type StepPorts, type StepStart } from "./step-ports.ts";
 import { storableError } from "./storable-outcome.ts";
@@ -30,7 +30,7 @@ export function prepareAction(
   if (env instanceof Promise || action instanceof Promise || secrets instanceof Promise || secrets === undefined) {
     return prepareLater(ports, start, { step, bound, env, action, secrets });
   }
-  return prepareSafely(ports, start, { step, bound, env, action, secrets });
+  return prepareKnown(ports, start, { step, bound, env, action, secrets });
 }
 
 /** What was asked for already, answered or not; secrets are asked for once the action is known. */
@@ -47,28 +47,7 @@ async function prepareLater(ports: StepPorts, start: StepStart, asked: AskedInpu
   const { step, bound } = asked;
   const [env, action, known] = await Promise.all([asked.env, asked.action, asked.secrets]);
   const secrets = known ?? (await storedSecrets(ports, start, { step, action }));
-  return prepareSafely(ports, start, { step, bound, env, action, secrets });
-}
-
-type Refusal = { readonly code: string; readonly message: string };
-
-/** The version that runs, or why none can: a refusal is the step's failure, not the engine's. */
-function resolveAction(
-  ports: StepPorts,
-  { run }: StepStart,
-  { actionId, actionRef }: PlanActionStep,
-): ResolvedAction | Refusal | Promise<ResolvedAction | Refusal> {
-  try {
-    const resolved = ports.actions.resolve(run.tenantId, { actionId, actionRef });
-    return resolved instanceof Promise ? resolved.catch(refusalOf) : resolved;
-  } catch (error) {
-    return refusalOf(error);
-  }
-}
-
-function refusalOf(error: unknown): Refusal {
-  if (error instanceof DomainFailure) return { code: error.code, message: error.message };
-  throw error;
+  return prepareKnown(ports, start, { step, bound, env, action, secrets });
 }
 
 const noSecrets: ReadonlyMap<string, string> = new Map();
@@ -93,30 +72,10 @@ interface ActionInputs {
   readonly secrets: ReadonlyMap<string, string>;
 }
 
-// Inputs that can't be worked out (a rendered text that is too large, say) are the step's failure; so is a bug of ours, since trying
-// again would not help.
-function prepareSafely(ports: StepPorts, start: StepStart, { action, ...inputs }: ActionInputs): PreparedStep {
-  try {
-    if (!("code" in action)) return prepareCall(ports, start, { ...inputs, action });
-    return { fact: { ...about(start), status: "FAILED", error: { ...action }, isFinal: true } };
-  } catch (error) {
-    const refusal =
-      error instanceof DomainFailure
-        ? { code: error.code, message: error.message }
-        : unprepared(ports, start, { ...inputs, error });
-    return { fact: { ...about(start), status: "FAILED", error: storableError(refusal), isFinal: true } };
-  }
-}
-
-function unprepared(
-  ports: StepPorts,
-  { run, stepId }: StepStart,
-  { secrets, error }: { secrets: ReadonlyMap<string, string>; error: unknown },
-): Refusal {
-  const mask = createMask([...secrets.values(), ...Object.values(run.givenSecrets)]);
-  const reason = mask.text(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  ports.log.error({ runId: run.id, step: stepId, reason }, "step.unprepared");
-  return { code: "internal_error", message: "Its inputs could not be worked out; the server's log says why." };
+function prepareKnown(ports: StepPorts, start: StepStart, { action, ...inputs }: ActionInputs): PreparedStep {
+  if ("code" in action) return { fact: { ...about(start), status: "FAILED", error: { ...action }, isFinal: true } };
+  const secrets = inputs.secrets.values();
+  return prepareSafely({ ports, start, secrets }, () => prepareCall(ports, start, { ...inputs, action }));
 }
 
 function prepareCall(
@@ -154,7 +113,7 @@ function prepareCall(
     case "failed":
       return { fact: { ...common, status: "FAILED", error: storableError(prepared.error), isFinal: true } };
     case "simulated":
-      return { fact: { ...common, status: "SIMULATED", output: storableSimulation(prepared.output, start.state) } };
+      return { fact: { ...common, status: "SIMULATED", output: storableSimulation(prepared.output, start.outputs()) } };
     case "ready":
       return readyStep(ports, { start, step, action, prepared }, common);
     default:

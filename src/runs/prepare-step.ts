@@ -2,6 +2,7 @@ import { evaluateExpression, expressionPaths, parseExpression } from "../express
 import type { PlanApprovalStep, PlanConditionStep, PlanDelayStep } from "../playbooks/plan.ts";
 import { dryRunOf } from "./dry-run.ts";
 import { prepareAction } from "./prepare-action.ts";
+import { prepareSafely } from "./prepare-safely.ts";
 import { prepareApproval } from "./request-approval.ts";
 import { runScope } from "./run-scope.ts";
 import { about, listed, type PreparedStep, type StepPorts, type StepStart } from "./step-ports.ts";
@@ -14,7 +15,9 @@ export function prepareStep(ports: StepPorts, start: StepStart): PreparedStep | 
     case "ACTION":
       return prepareAction(ports, start, step);
     case "CONDITION":
-      return withVariables(ports, start, (env) => condition(step, start, env));
+      return withVariables(ports, start, (env) => {
+        return prepareSafely({ ports, start, secrets: [] }, () => condition(step, start, env));
+      });
     case "PARALLEL":
       return { fact: { ...about(start), status: "RUNNING" } };
     case "DELAY":

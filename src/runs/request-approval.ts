@@ -1,5 +1,3 @@
-import type { ResolvedAction } from "../actions/action-catalogue.ts";
-import { DomainFailure } from "../core/failures.ts";
 import { newId } from "../core/ids.ts";
 import { storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
@@ -9,9 +7,10 @@ import { createMask } from "../secrets/mask.ts";
 import { type AllowedStep, type EffectMoment, effectOf } from "./approval-effect.ts";
 import type { BoundStep } from "./events.ts";
 import type { RunState } from "./fold.ts";
+import { prepareSafely } from "./prepare-safely.ts";
+import { resolveAction } from "./resolve-action.ts";
 import { runScope } from "./run-scope.ts";
 import { about, listed, type PreparedStep, type StepPorts, type StepStart } from "./step-ports.ts";
-import { storableError } from "./storable-outcome.ts";
 
 /**
  * Works out what people are asked: the message, until when, and what a "yes" lets happen. A message that can't be rendered is the
@@ -23,11 +22,11 @@ export function prepareApproval(
   step: PlanApprovalStep,
   env: Readonly<Record<string, string>>,
 ): PreparedStep | Promise<PreparedStep> {
-  const behind = stepsBehind(start.run.plan, step);
-  const actions = behind.map((one) => resolveNow(ports, start, one.step));
+  const behind = stepsBehind(start, step);
+  const actions = behind.map((one) => resolveAction(ports, start, one.step));
   const request = (resolved: readonly AllowedStep["action"][]): PreparedStep => {
     const allowed = behind.map((one, index) => ({ ...one, action: resolved[index]! }));
-    return requestSafely(ports, start, { step, env, allowed });
+    return prepareSafely({ ports, start, secrets: [] }, () => requestOf(ports, start, { step, env, allowed }));
   };
   // Every promise is awaited here, so that none can fail unheard.
   if (actions.some((action) => action instanceof Promise)) return Promise.all(actions).then(request);
@@ -46,9 +45,12 @@ export function boundStep(state: RunState, plan: Plan, stepId: string): BoundSte
 
 /**
  * Every action that can come after a yes and before people are asked again, in the order of the document. After a branch, that is what
- * follows its parallel step.
+ * follows its parallel step. What a rerun took over does not come again.
  */
-function stepsBehind(plan: Plan, approval: PlanApprovalStep): { step: PlanActionStep; isNext: boolean }[] {
+function stepsBehind(
+  { run: { plan }, state }: StepStart,
+  approval: PlanApprovalStep,
+): { step: PlanActionStep; isNext: boolean }[] {
   const around = approval.parallel === undefined ? undefined : plan.steps.get(approval.parallel);
   const first = (around ?? approval).onSuccess;
   const reached = new Set<string>();
@@ -60,7 +62,7 @@ function stepsBehind(plan: Plan, approval: PlanApprovalStep): { step: PlanAction
     waiting.push(...successorsOf(step));
   }
   return [...plan.steps.values()].flatMap((step) => {
-    if (step.type !== "ACTION" || !reached.has(step.id)) return [];
+    if (step.type !== "ACTION" || !reached.has(step.id) || state.steps.get(step.id)?.isTakenOver) return [];
     return [{ step, isNext: step.id === first || (step.parallel !== undefined && step.parallel === first) }];
   });
 }
@@ -73,7 +75,8 @@ function successorsOf(step: PlanStep): readonly string[] {
     case "DELAY":
       return next(step.onSuccess);
     case "CONDITION":
-      return next(step.onTrue, step.onFalse);
+      // The last is where it goes on when it can't be asked.
+      return next(step.onTrue, step.onFalse, step.onSuccess);
     case "PARALLEL":
       return next(...step.branches, step.onSuccess);
     case "APPROVAL":
@@ -83,38 +86,10 @@ function successorsOf(step: PlanStep): readonly string[] {
   }
 }
 
-function resolveNow(
-  { actions }: StepPorts,
-  { run }: StepStart,
-  { actionId, actionRef }: PlanActionStep,
-): AllowedStep["action"] | Promise<AllowedStep["action"]> {
-  try {
-    const resolved = actions.resolve(run.tenantId, { actionId, actionRef });
-    return resolved instanceof Promise ? resolved.catch(problemOf) : resolved;
-  } catch (error) {
-    return problemOf(error);
-  }
-}
-
-function problemOf(error: unknown): Exclude<AllowedStep["action"], ResolvedAction> {
-  if (error instanceof DomainFailure) return { code: error.code, message: error.message };
-  throw error;
-}
-
 interface RequestInputs {
   readonly step: PlanApprovalStep;
   readonly env: Readonly<Record<string, string>>;
   readonly allowed: readonly AllowedStep[];
-}
-
-function requestSafely(ports: StepPorts, start: StepStart, inputs: RequestInputs): PreparedStep {
-  try {
-    return requestOf(ports, start, inputs);
-  } catch (error) {
-    if (!(error instanceof DomainFailure)) throw error;
-    const refusal = storableError({ code: error.code, message: error.message });
-    return { fact: { ...about(start), status: "FAILED", error: refusal, isFinal: true } };
-  }
 }
 
 function requestOf(ports: StepPorts, start: StepStart, { step, env, allowed }: RequestInputs): PreparedStep {

@@ -2,10 +2,11 @@ import type { ActionDefinition } from "../actions/definition.ts";
 import { secretReference } from "../actions/definition.ts";
 import { resolveExact } from "../actions/resolve-version.ts";
 import { NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
-import type { JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { Playbook } from "../playbooks/entities.ts";
 import type { PlaybookCatalogue } from "../playbooks/playbook-catalogue.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
+import { actionStepId } from "./action-plan.ts";
 import { type Run, TriggerEvent } from "./entities.ts";
 import { isTerminal } from "./events.ts";
 import { type InputPorts, startAction } from "./execute-action.ts";
@@ -105,18 +106,32 @@ async function rerunAction(ctx: OperationContext, ports: RerunPorts, { run, agai
   if (mayLackSecrets(action.definition, { parameters, context: again.context })) {
     throw parametersGone("a secret stood elsewhere in what was given, too, and what is left of that is ***");
   }
+  const neededSecrets = await secretsOf(ctx, run, action.definition);
   try {
     return await startAction(ctx, ports, {
       ...again,
       action,
       parameters,
       givenSecrets: {},
+      neededSecrets,
       takenOver: [rerunNotice([])],
     });
   } catch (error) {
-    if (error instanceof ValidationFailure) throw parametersGone(error.message);
+    if (error instanceof ValidationFailure) throw parametersGone(error.message.replace(/\.$/, ""));
     throw error;
   }
+}
+
+/** Parameters for which the run had a secret, or, where it did not come so far that this was written down, may have had one. */
+async function secretsOf(
+  { em, tenantId }: OperationContext,
+  { id }: Run,
+  { parameters: declared }: ActionDefinition,
+): Promise<readonly string[]> {
+  const state = (await readStates(em, { tenantId, runIds: [id] })).get(id);
+  const input = state?.steps.get(actionStepId)?.input;
+  const isThere = (name: string) => input === undefined || (isJsonObject(input) && Object.hasOwn(input, name));
+  return declared.flatMap(({ name, type }) => (type === "secret" && isThere(name) ? [name] : []));
 }
 
 /** A secret that is given with a call is erased when its run ends, and masked in all else that was given: that can't be told from `***`. */

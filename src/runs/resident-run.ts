@@ -3,16 +3,18 @@ import { fallDue } from "./fall-due.ts";
 import type { StepState } from "./fold.ts";
 import { headChange, nextDue, parkUntil } from "./head-change.ts";
 import type { Hub } from "./hub.ts";
-import { factsOf, interruptedFact, type Signal } from "./interruption.ts";
+import { interruptedFact } from "./interruption.ts";
 import type { Journal } from "./journal.ts";
-import type { NewApproval, NewTriggerEvent, WriteResult } from "./journal-entry.ts";
+import type { WriteResult } from "./journal-entry.ts";
 import type { NewRun, RunInfo } from "./new-run.ts";
 import { activeSteps } from "./outcome-rules.ts";
+import { type Accompaniment, type Entry, nothingElse } from "./run-entry.ts";
+import { factsOf, type Signal } from "./signal.ts";
 import { type Prepared, StepWork, type StepWorkPorts } from "./step-work.ts";
 import { answerOf, transition } from "./transition.ts";
 import { beginning, type Command, type Walk } from "./walk.ts";
 
-export interface ResidentPorts extends Omit<StepWorkPorts, "onSaid"> {
+export interface ResidentPorts extends Omit<StepWorkPorts, "run" | "onSaid"> {
   readonly journal: Pick<Journal, "append">;
   readonly hub: Pick<Hub, "publish">;
   /** The time for an approval is over: its row says what becomes of it, and the run hears it as a signal. */
@@ -25,19 +27,6 @@ export interface ResidentPorts extends Omit<StepWorkPorts, "onSaid"> {
 
 /** What is to happen to the run next; a fact may begin a new attempt of it. */
 type Item = (Fact & { readonly runAttempt?: number }) | Command | Prepared;
-
-interface Entry {
-  readonly events: RunEvent[];
-  readonly effects: (() => void)[];
-  readonly approvals: NewApproval[];
-  readonly closedApprovals: string[];
-  readonly triggered: readonly NewTriggerEvent[];
-  readonly signals: readonly string[];
-  readonly onSettled?: ((result: WriteResult) => void) | undefined;
-}
-
-/** What comes with the facts that are handed in. */
-type Accompaniment = Partial<Pick<Entry, "signals" | "onSettled" | "triggered">>;
 
 /**
  * One run in memory. Facts come in; the pure transition says what follows; all that happened at once is handed to the journal as one entry,
@@ -63,7 +52,9 @@ export class ResidentRun {
     this.#ports = ports;
     this.info = info;
     this.#walk = walk;
-    this.#work = new StepWork({ ...ports, onSaid: (fact) => this.#advance([fact]) }, info);
+    const { steps, slots, completions } = ports;
+    const onSaid = (fact: Fact) => this.#advance([fact]);
+    this.#work = new StepWork({ steps, slots, completions, onSaid, run: () => this.#walk.run }, info);
   }
 
   /** Writes the run itself with its first events. */
@@ -79,13 +70,16 @@ export class ResidentRun {
     const { run, ready } = this.#walk;
     const items: Item[] = run.status === "RUNNING" ? [] : [{ type: "RUN_STATUS", status: "RUNNING" }];
     const heard = this.#hear(signals);
-    const isEnding = run.ending !== undefined || signals.some(({ type }) => type === "CANCEL");
+    // What was interrupted is not run again where the time for it was over meanwhile.
+    const overdue = fallDue(this.#walk, this.info, this.#now()).items.filter((item) => item.type === "NOTICE");
+    const isTimedOut = overdue.some(({ code }) => code === "run_timed_out");
+    const isEnding = run.ending !== undefined || isTimedOut || signals.some(({ type }) => type === "CANCEL");
     const interrupted = this.#executing().map((step) => {
-      const parallel = this.info.plan.steps.get(step.stepId)?.parallel;
-      const isClosing = parallel !== undefined && run.steps.get(parallel)?.closing !== undefined;
-      return interruptedFact(step, isEnding || isClosing);
+      const parallel = this.info.plan.steps.get(step.stepId)?.parallel ?? "";
+      const isOverdue = overdue.some(({ stepId }) => stepId === parallel);
+      return interruptedFact(step, isEnding || isOverdue || run.steps.get(parallel)?.closing !== undefined);
     });
-    items.push(...heard.facts, ...interrupted);
+    items.push(...heard.facts, ...overdue, ...interrupted);
     for (const [stepId, attempt] of ready) items.push({ type: "START_STEP", stepId, attempt });
     this.#advance(items, { signals: heard.ids });
   }
@@ -138,14 +132,15 @@ export class ResidentRun {
     return { facts: factsOf(news, this.#walk.run), ids: news.map(({ id }) => id) };
   }
 
-  #advance(items: Item[], { signals = [], triggered = [], onSettled }: Accompaniment = {}): void {
+  #advance(items: Item[], { signals, triggered, onSettled }: Accompaniment = nothingElse): void {
     if (!this.#isOpen) return;
     if (this.#held) {
       this.#held.items.push(...items);
-      this.#held.signals.push(...signals);
+      this.#held.signals.push(...(signals ?? []));
       return;
     }
-    const entry: Entry = { events: [], effects: [], approvals: [], closedApprovals: [], triggered, signals, onSettled };
+    const beside = { approvals: undefined, closedApprovals: undefined, triggered, signals, onSettled };
+    const entry: Entry = { events: [], effects: [], ...beside };
     for (let next = 0; next < items.length; next += 1) this.#take(items[next] as Item, items, entry);
     const wakeAt = parkUntil(this.#walk, this.info, this.#now());
     if (wakeAt !== undefined) this.#take({ type: "RUN_STATUS", status: "WAITING" }, items, entry);
@@ -165,16 +160,19 @@ export class ResidentRun {
       case "RETRY_STEP":
       case "END_STEP":
       case "RETRY_RUN": {
-        // What came since may have made it pointless.
-        const fact = answerOf(this.info.plan, this.#walk, item, this.#now());
+        // A dry run waits for nothing. What came since may have made the command pointless.
+        const command = item.type === "RETRY_STEP" && this.info.dryRun ? { ...item, delayMs: 0 } : item;
+        const fact = answerOf(this.info.plan, this.#walk, command, this.#now());
         if (fact) this.#happen(fact, items, entry);
         return;
       }
       case "CANCEL_STEP": {
         // Nothing of it may be left by now: a step that its node's death interrupted has its outcome already.
-        const step = activeSteps(this.#walk.run).find(({ stepId }) => stepId === item.stepId);
-        if (this.#work.cancel(item.stepId) || !step) return;
-        items.push({ type: "STEP_STATUS", stepId: item.stepId, attempt: step.attempt, status: "CANCELLED" });
+        const step = this.#walk.run.steps.get(item.stepId);
+        if (this.#work.cancel(item.stepId) || !step || isTerminal(step.status)) return;
+        // At once, so that a second command of the same finds it ended.
+        const { attempt } = step;
+        this.#happen({ type: "STEP_STATUS", stepId: item.stepId, attempt, status: "CANCELLED" }, items, entry);
         return;
       }
       case "FINISH_RUN":
@@ -193,7 +191,7 @@ export class ResidentRun {
     if (event.type === "STEP_STATUS" && event.output === undefined && isTerminal(event.status)) {
       // It ends without a decision: nobody is to decide any more.
       const approvalId = steps.get(event.stepId)?.approvalId;
-      if (approvalId !== undefined) entry.closedApprovals.push(approvalId);
+      if (approvalId !== undefined) entry.closedApprovals = [...(entry.closedApprovals ?? []), approvalId];
     }
     this.#walk = walk;
     entry.events.push(event);
@@ -202,50 +200,59 @@ export class ResidentRun {
 
   #start({ stepId, attempt }: { stepId: string; attempt: number }, items: Item[]): void {
     if (this.#isResting || this.#walk.ready.get(stepId) !== attempt || this.#work.has(stepId)) return;
-    const prepared = this.#work.prepare({ stepId, attempt }, () => this.#walk.run);
+    const prepared = this.#work.prepare({ stepId, attempt });
     if (!(prepared instanceof Promise)) items.push(prepared);
     else void prepared.then((later) => later && this.#advance([later]));
   }
 
   #begin(prepared: Prepared, items: Item[], entry: Entry): void {
     const { fact, begin, approval } = prepared.step;
-    const isStale = this.#isResting || this.#walk.ready.get(fact.stepId) !== fact.attempt;
+    const wanted = this.#walk.ready.get(fact.stepId);
+    const isStale = this.#isResting || wanted !== fact.attempt;
     if (isStale || !begin) this.#work.forget(fact.stepId);
+    else prepared.work.isBegun = true;
+    // While these inputs were worked out, another try may have become due.
+    if (isStale && wanted !== undefined) items.push({ type: "START_STEP", stepId: fact.stepId, attempt: wanted });
     if (isStale) return;
-    items.push(fact);
-    if (approval) entry.approvals.push(approval);
+    // At once: what waits in line, such as a cancel, finds it begun.
+    this.#happen(fact, items, entry);
+    if (approval) entry.approvals = [...(entry.approvals ?? []), approval];
     if (begin) entry.effects.push(() => void this.#perform(prepared));
   }
 
   async #perform(prepared: Prepared): Promise<void> {
     const { stepId, attempt } = prepared.step.fact;
-    const { outcome, news } = await this.#work.perform(prepared, () => this.#walk.run);
+    const outcome = await this.#work.perform(prepared);
+    const told = this.#work.completion(prepared, outcome);
+    const news = told instanceof Promise ? await told : told;
+    this.#work.forget(stepId);
     const fact: Fact = { type: "STEP_STATUS", stepId, attempt, ...outcome };
-    this.#advance([...(news?.notices ?? []), fact], news ? { triggered: news.events } : {});
+    if (news) this.#advance([...news.notices, fact], { triggered: news.events });
+    else this.#advance([fact]);
   }
 
-  #handOver({ events, effects, onSettled, ...rest }: Entry, wakeAt: number | null): void {
+  #handOver(entry: Entry, wakeAt: number | null): void {
+    const { events, triggered } = entry;
     const birth = this.#birth;
     this.#birth = undefined;
     if (birth) this.#held = { items: [], signals: [] };
     const isOver = this.#walk.isFinished || wakeAt !== null;
     const needsHead = events.some(({ type }) => type === "RUN_STATUS");
-    const { signals, approvals, closedApprovals, triggered } = rest;
     this.#ports.journal.append({
       runId: this.info.id,
       tenantId: this.info.tenantId,
       events: events.map(toRow),
-      ...(birth ? { birth } : {}),
-      ...(needsHead ? { head: headChange(this.#walk, wakeAt) } : {}),
-      ...(signals.length > 0 ? { signals } : {}),
-      ...(approvals.length > 0 ? { approvals } : {}),
-      ...(closedApprovals.length > 0 ? { closedApprovals } : {}),
-      ...(triggered.length > 0 ? { triggered } : {}),
+      birth,
+      head: needsHead ? headChange(this.#walk, wakeAt) : undefined,
+      signals: entry.signals,
+      approvals: entry.approvals,
+      closedApprovals: entry.closedApprovals,
+      triggered,
       settled: (result) => {
-        if (result === "written") this.#written({ events, effects }, isOver);
+        if (result === "written") this.#written(entry, isOver);
         else this.#unwritten(result);
-        if (result === "written" && triggered.length > 0) this.#ports.onTriggered?.();
-        onSettled?.(result);
+        if (result === "written" && triggered) this.#ports.onTriggered?.();
+        entry.onSettled?.(result);
       },
     });
   }

@@ -20,6 +20,8 @@ export interface RunStep {
   readonly warnings: readonly string[];
   readonly actionVersionId?: string | undefined;
   readonly approvalId?: string | undefined;
+  /** While it waits: when that ends by itself. */
+  readonly dueAt?: number | undefined;
 }
 
 /** Every step of the plan, in its order; one that the run ended without reaching was skipped. */
@@ -45,6 +47,10 @@ function shownState({
   warnings,
   actionVersionId,
   approvalId,
+  retryAt,
+  until,
+  expiresAt,
 }: StepState) {
-  return { status, attempt, startedAt, finishedAt, input, output, error, warnings, actionVersionId, approvalId };
+  const shown = { status, attempt, startedAt, finishedAt, input, output, error, warnings, actionVersionId, approvalId };
+  return { ...shown, dueAt: retryAt ?? until ?? expiresAt };
 }

@@ -2,6 +2,7 @@ import { ConflictFailure, type Issue, ValidationFailure } from "../core/failures
 import { newId } from "../core/ids.ts";
 import { canonicalJson, isJsonObject, type Json, type JsonObject, sha256, storableJson } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
+import { isNestedDeeper } from "../core/nesting.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import type { Engine } from "./engine.ts";
@@ -101,7 +102,7 @@ export function acceptedObject(value: Json | null | undefined, path: string): Js
   if (Buffer.byteLength(text) > limits.contextBytesMax) {
     issues.push({ path, code: "too_large", message: `At most ${limits.contextBytesMax} bytes of JSON.` });
   }
-  if (depthOf(value) > limits.documentDepthMax) {
+  if (isNestedDeeper(value, limits.documentDepthMax)) {
     issues.push({ path, code: "too_deep", message: `Nested deeper than ${limits.documentDepthMax} levels.` });
   }
   if (issues.length > 0) throw new ValidationFailure(issues);
@@ -114,14 +115,4 @@ export function acceptedKey(key: string | null | undefined): string | undefined 
   if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
   const message = "An idempotencyKey has 1 to 255 visible ASCII characters.";
   throw new ValidationFailure([{ path: "$.idempotencyKey", code: "invalid_key", message }]);
-}
-
-function depthOf(value: Json): number {
-  let depth = 0;
-  for (let level: readonly Json[] = [value]; level.length > 0 && depth <= limits.documentDepthMax; depth += 1) {
-    level = level.flatMap((inner) =>
-      typeof inner === "object" && inner !== null ? (Object.values(inner) as Json[]) : [],
-    );
-  }
-  return depth;
 }

@@ -41,12 +41,14 @@ export interface PreparedStep {
 export interface StepStart {
   readonly run: RunInfo;
   readonly state: RunState;
+  /** Those of the run by now, also of steps that have only just ended: they share one bound. */
+  readonly outputs: () => Iterable<Json | undefined>;
   readonly stepId: string;
   readonly attempt: number;
 }
 
 /** The step and the attempt that a fact is about. */
-export function about({ stepId, attempt }: StepStart) {
+export function about({ stepId, attempt }: Pick<StepStart, "stepId" | "attempt">) {
   return { type: "STEP_STATUS" as const, stepId, attempt };
 }
 

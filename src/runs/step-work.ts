@@ -1,8 +1,8 @@
-import { storableText } from "../core/json.ts";
+import { type Json, storableText } from "../core/json.ts";
 import type { Attempt, Outcome } from "../executors/executor.ts";
 import { askAgain } from "./ask-again.ts";
 import type { CompletionNews, TellCompletion } from "./completion.ts";
-import type { LogFact, NoticeFact } from "./events.ts";
+import type { LogFact, NoticeFact, StepStatusFact } from "./events.ts";
 import type { ExecutorSlots } from "./executor-slots.ts";
 import type { RunState } from "./fold.ts";
 import { LogBudget } from "./log-budget.ts";
@@ -10,28 +10,45 @@ import type { RunInfo } from "./new-run.ts";
 import { triesAgainAfter } from "./outcome-rules.ts";
 import { prepareStep } from "./prepare-step.ts";
 import type { PreparedStep, StepPorts, StepStart } from "./step-ports.ts";
+import { storableOutcome } from "./storable-outcome.ts";
 
 export interface StepWorkPorts {
   readonly steps: StepPorts;
   readonly slots: ExecutorSlots;
   readonly completions?: TellCompletion | undefined;
+  /** The run as it is now. */
+  run(): RunState;
   /** What a step said while its executor was at work. */
   onSaid(fact: LogFact | NoticeFact): void;
+}
+
+/** One step that is under way. */
+interface Work {
+  readonly controller: AbortController;
+  /** An executor answers for it, or is about to. */
+  isBegun: boolean;
+  /** Its output, once the run is about to hear of it. */
+  output: Json | undefined;
 }
 
 /** A step whose inputs are known: it starts, unless the run was told to stop meanwhile. */
 export interface Prepared {
   readonly type: "PREPARED";
   readonly step: PreparedStep;
-  readonly controller: AbortController;
+  readonly work: Work;
 }
 
 /** What is under way of one run outside the journal: inputs being worked out, executors at work. */
 export class StepWork {
   readonly #ports: StepWorkPorts;
   readonly #info: RunInfo;
-  readonly #underWay = new Map<string, AbortController>();
+  readonly #underWay = new Map<string, Work>();
   readonly #logBudget = new LogBudget();
+  // Once for a run, not for each of its steps.
+  readonly #outputs = () => this.#allOutputs();
+  readonly #isWanted = () => this.#isOpen;
+  readonly #onFailed = (reason: unknown) =>
+    this.#ports.steps.log.error({ runId: this.#info.id, reason: String(reason) }, "step.asked_again");
   #atWork = 0;
   #isOpen = true;
 
@@ -50,85 +67,77 @@ export class StepWork {
   }
 
   /** Works out the inputs of a step, without a promise where there is nothing to wait for. */
-  prepare(
-    start: Omit<StepStart, "run" | "state">,
-    state: () => StepStart["state"],
-  ): Prepared | Promise<Prepared | undefined> {
-    const controller = new AbortController();
-    this.#underWay.set(start.stepId, controller);
-    const { steps } = this.#ports;
+  prepare({ stepId, attempt }: Pick<StepStart, "stepId" | "attempt">): Prepared | Promise<Prepared | undefined> {
+    const work: Work = { controller: new AbortController(), isBegun: false, output: undefined };
+    this.#underWay.set(stepId, work);
+    const { steps, run } = this.#ports;
     const step = askAgain({
-      ask: () => prepareStep(steps, { ...start, run: this.#info, state: state() }),
-      isWanted: () => this.#isOpen,
-      onFailed: (reason) => steps.log.error({ runId: this.#info.id, reason: String(reason) }, "step.prepare_failed"),
+      ask: () => prepareStep(steps, { stepId, attempt, run: this.#info, state: run(), outputs: this.#outputs }),
+      isWanted: this.#isWanted,
+      onFailed: this.#onFailed,
     });
-    if (!(step instanceof Promise)) return { type: "PREPARED", step, controller };
-    return step.then((later) => later && { type: "PREPARED", step: later, controller });
+    return step instanceof Promise ? step.then((later) => later && prepared(later, work)) : prepared(step, work);
   }
 
-  /** It does not begin, or has had its outcome. */
+  /** It does not begin, or the run hears its outcome now. */
   forget(stepId: string): void {
     this.#underWay.delete(stepId);
   }
 
-  /** @returns Whether something is under way that will tell its outcome. */
+  /** All that counts against the bound of a run's outputs: branches may end before the run has heard of each other's. */
+  *#allOutputs(): Generator<Json | undefined> {
+    for (const { output } of this.#ports.run().steps.values()) yield output;
+    for (const { output } of this.#underWay.values()) yield output;
+  }
+
+  /** @returns Whether something is under way that will tell its outcome. Inputs that are still worked out tell none. */
   cancel(stepId: string): boolean {
-    const controller = this.#underWay.get(stepId);
-    controller?.abort();
-    return controller !== undefined;
+    const work = this.#underWay.get(stepId);
+    work?.controller.abort();
+    return work?.isBegun ?? false;
   }
 
   /** Ends everything, and tells nothing more. */
   drop(): void {
     this.#isOpen = false;
-    for (const controller of this.#underWay.values()) controller.abort();
+    for (const { controller } of this.#underWay.values()) controller.abort();
   }
 
-  /** Runs the executor to its end, as soon as there is a place for it, and finds out what that triggers. Never rejects. */
-  async perform(
-    prepared: Prepared,
-    run: () => RunState,
-  ): Promise<{ outcome: Outcome; news?: CompletionNews | undefined }> {
-    const outcome = await this.#execute(prepared);
-    const news = this.#completion(prepared, outcome, run());
-    const told = news instanceof Promise ? await news : news;
-    this.#underWay.delete(prepared.step.fact.stepId);
-    return { outcome, news: told };
-  }
-
-  async #execute({ step: { fact, begin }, controller }: Prepared): Promise<Outcome> {
-    const { stepId, attempt } = fact;
-    const giveBack = await this.#ports.slots.take(this.#info.tenantId, controller.signal);
+  /**
+   * Runs the executor to its end, as soon as there is a place for it. Never rejects. The step is under way until `forget`.
+   */
+  async perform({ step: { fact, begin }, work }: Prepared): Promise<Outcome> {
+    const { signal } = work.controller;
+    const giveBack = await this.#ports.slots.take(this.#info.tenantId, signal);
     if (!giveBack || !begin) return { status: "CANCELLED" };
     this.#atWork += 1;
-    const outcome = await begin({ signal: controller.signal, onLog: this.#logger(stepId, attempt) });
+    const outcome = storableOutcome(await begin({ signal, onLog: this.#logger(fact) }), this.#allOutputs());
     this.#atWork -= 1;
     giveBack();
+    if ("output" in outcome) work.output = outcome.output;
     return outcome;
   }
 
-  /** Nothing where nothing can be triggered, or where the action is tried again. */
-  #completion(
+  /** What an outcome triggers: nothing where nothing can be triggered, or where the action is tried again. Never rejects. */
+  completion(
     { step: { fact, action } }: Prepared,
     outcome: Outcome,
-    run: RunState,
   ): CompletionNews | undefined | Promise<CompletionNews | undefined> {
     const { completions } = this.#ports;
     if (!completions || !action || outcome.status === "CANCELLED") return undefined;
     const { stepId, attempt } = fact;
+    const run = this.#ports.run();
     const state = run.steps.get(stepId);
     if (!state || triesAgainAfter(this.#info.plan, run, { ...state, ...outcome }) !== undefined) return undefined;
     const completion = { run: this.#info, stepId, attempt, runAttempt: run.runAttempt, action, ...outcome };
     return askAgain({
       ask: () => completions(completion),
-      isWanted: () => this.#isOpen,
-      onFailed: (reason) => {
-        this.#ports.steps.log.warn({ runId: this.#info.id, reason: String(reason) }, "run.completion_untold");
-      },
+      isWanted: this.#isWanted,
+      onFailed: this.#onFailed,
     });
   }
 
-  #logger(stepId: string, attempt: number): Attempt["onLog"] {
+  #logger({ stepId, attempt }: StepStatusFact): Attempt["onLog"] {
     const budget = this.#logBudget.ofAttempt();
     return (stream, text) => {
       const verdict = budget();
@@ -139,4 +148,9 @@ export class StepWork {
       }
     };
   }
+}
+
+function prepared(step: PreparedStep, work: Work): Prepared {
+  work.output = step.fact.output;
+  return { type: "PREPARED", step, work };
 }

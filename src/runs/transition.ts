@@ -1,3 +1,4 @@
+import { withEntry, withoutEntry } from "../core/sharing-map.ts";
 import type { ExecutionError } from "../executors/executor.ts";
 import type { PlanParallelStep, PlanStep } from "../playbooks/plan.ts";
 import { isTerminal, type RunEvent, type RunStatusFact, type StepStatusFact } from "./events.ts";
@@ -203,7 +204,7 @@ function startStep(plan: RunPlan, walk: Walk, stepId: string): Move {
 }
 
 function command(walk: Walk, stepId: string, attempt: number): Move {
-  return [{ ...walk, ready: new Map(walk.ready).set(stepId, attempt) }, [{ type: "START_STEP", stepId, attempt }]];
+  return [{ ...walk, ready: withEntry(walk.ready, stepId, attempt) }, [{ type: "START_STEP", stepId, attempt }]];
 }
 
 function finish(plan: RunPlan, walk: Walk, status: RunState["status"], error?: ExecutionError): Move {
@@ -213,17 +214,15 @@ function finish(plan: RunPlan, walk: Walk, status: RunState["status"], error?: E
 /** Comes to the verdict as soon as nothing is under way; until then it is kept. A run that was told to stop ends as it was told. */
 function end(plan: RunPlan, walk: Walk, verdict: Verdict | undefined): Move {
   const decided: Walk = walk.verdict === verdict ? walk : { ...walk, verdict };
-  if (isUnderWay(plan, decided)) return [decided, []];
   const { ending } = walk.run;
-  if (ending) return [{ ...decided, isFinished: true }, [{ type: "FINISH_RUN", ...ending }]];
-  if (!verdict) return [decided, []];
-  return [{ ...decided, verdict: undefined, isFinished: verdict.type === "FINISH_RUN" }, [verdict]];
+  const last: Verdict | undefined = ending ? { type: "FINISH_RUN", ...ending } : verdict;
+  if (!last || isUnderWay(plan, decided)) return [decided, []];
+  if (ending) return [{ ...decided, isFinished: true }, [last]];
+  return [{ ...decided, verdict: undefined, isFinished: last.type === "FINISH_RUN" }, [last]];
 }
 
 function heardOf(walk: Walk, stepId: string): Walk {
   if (!walk.ready.has(stepId)) return walk;
   if (walk.ready.size === 1) return { ...walk, ready: nothingReady };
-  const ready = new Map(walk.ready);
-  ready.delete(stepId);
-  return { ...walk, ready };
+  return { ...walk, ready: withoutEntry(walk.ready, stepId) };
 }

@@ -1,8 +1,8 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
-import { newId } from "../core/ids.ts";
 import { limits } from "../core/limits.ts";
 import type { Chain } from "../runs/chain.ts";
 import type { TriggerEvent } from "../runs/entities.ts";
+import { signalRun } from "../runs/signal-run.ts";
 
 /** Class of the advisory locks that the runs of one chain are started under; the object is a hash of its root. */
 const chainLockClass = 7_264_023;
@@ -38,25 +38,15 @@ export async function chainRoom(em: EntityManager, tenantId: string, rootId: str
   return Math.max(0, limits.chainRunsMax - (row?.n ?? 0));
 }
 
-/** Tells the run whose completion it was, unless that has ended. */
+/** Tells the run whose completion it was; one that has ended by then hears nothing more. */
 export async function tellHeldBack(
   em: EntityManager,
   { runId, tenantId }: TriggerEvent,
   playbookKeys: readonly string[],
 ): Promise<void> {
+  if (runId == null) return;
   const body = { code: "chain_held_back", message: heldBackMessage(playbookKeys, tooWide) };
-  const told = await em.execute<{ run_id: string }[]>(
-    `insert into run_signal (id, tenant_id, created_at, run_id, type, body)
-    select ?::uuid, tenant_id, now(), id, 'NOTICE', ?::jsonb from run where id = ? and tenant_id = ? and finished_at is null
-    returning run_id`,
-    [newId(), JSON.stringify(body), runId, tenantId],
-  );
-  if (told.length === 0) return;
-  await em.execute("update run set wake_at = now() where id = ? and tenant_id = ? and wake_at > now()", [
-    runId,
-    tenantId,
-  ]);
-  await em.execute("select pg_notify('riposte_signal', ?)", [runId]);
+  await signalRun(em, { tenantId, runId, type: "NOTICE", body });
 }
 
 export const tooWide = `the chain has led to ${limits.chainRunsMax} runs already, which is the most`;

@@ -4,7 +4,8 @@ import type { Issue } from "../core/failures.ts";
 import { parseInstant } from "../core/instant.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { shown } from "../core/json-path.ts";
-import { type IncomingEvent, knownTypes, type Reading } from "./incoming-event.ts";
+import { triggerEvents } from "../playbooks/document-schema.ts";
+import type { IncomingEvent, Reading } from "./incoming-event.ts";
 import { readJson } from "./json-body.ts";
 
 /** An event as it was read, with what there is to say about it. */
@@ -128,7 +129,7 @@ function decoded(attributes: Attributes, data: Json | undefined, { found, dataPl
 
 /** Our name of an event whose type is that, or ends with it behind a reverse-DNS name; any other type as it is. */
 function eventType(type: string): string {
-  return knownTypes.find((known) => type === known || type.endsWith(`.${known}`)) ?? type;
+  return triggerEvents.find((known) => type === known || type.endsWith(`.${known}`)) ?? type;
 }
 
 function dataOf(envelope: JsonObject, found: Issue[]): Json | undefined {

@@ -4,9 +4,11 @@ import type { JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { Playbook } from "../playbooks/entities.ts";
+import { EventFields } from "../playbooks/event-fields.ts";
 import type { Plan } from "../playbooks/plan.ts";
 import type { PlaybookCatalogue } from "../playbooks/playbook-catalogue.ts";
 import type { TriggerCatalogue, TriggerMatch } from "../playbooks/trigger-catalogue.ts";
+import { compileConditions } from "../playbooks/trigger-match.ts";
 import type { Chain } from "../runs/chain.ts";
 import type { TriggerEvent } from "../runs/entities.ts";
 import { type StartPorts, startRun } from "../runs/start-run.ts";
@@ -70,13 +72,18 @@ async function dispatchEvent(ports: DispatchPorts, event: TriggerEvent): Promise
   return setDispatched(ports.em(), event);
 }
 
-/** A tick of a schedule is for its own playbook, where that is still enabled and still has a schedule. */
+/** A tick of a schedule is for its own playbook, where that is still enabled, still has a schedule, and does not pass this one over. */
 async function matchesOf({ em, triggers }: DispatchPorts, event: TriggerEvent): Promise<readonly TriggerMatch[]> {
   const { tenantId, type, playbookId } = event;
   if (playbookId == null) return triggers.match(tenantId, { type, data: event.data as JsonObject });
   const where = { id: playbookId, tenantId, enabled: true, event: "schedule" };
   const playbook = await em().findOne(Playbook, where, { disableIdentityMap: true });
-  return playbook ? [{ playbookId, playbookKey: playbook.key, versionId: playbook.activeVersionId }] : [];
+  if (!playbook) return [];
+  const { conditions = {} } = playbook.trigger;
+  const isMeant = compileConditions(conditions as JsonObject)(
+    new EventFields({ type, data: event.data as JsonObject }),
+  );
+  return isMeant ? [{ playbookId, playbookKey: playbook.key, versionId: playbook.activeVersionId }] : [];
 }
 
 interface Chained {

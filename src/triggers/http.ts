@@ -46,7 +46,9 @@ export function createEventPost(ports: EventPostPorts): (post: Post) => Promise<
           type: event.type,
           receivedAt: event.createdAt.toISOString(),
         },
-        runs: runs.map(({ id, status }) => ({ id: globalId("Run", id), status })),
+        runs: runs.map(({ id, status, failedStepCount, simulatedStepCount }) => {
+          return { id: globalId("Run", id), status, failedStepCount, simulatedStepCount };
+        }),
       },
     };
   };

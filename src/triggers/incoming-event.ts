@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../core/json.ts";
 import { shown } from "../core/json-path.ts";
 import { limits } from "../core/limits.ts";
 import { nearestName } from "../core/nearest-name.ts";
+import type { triggerEvents } from "../playbooks/document-schema.ts";
 import { acceptedObject } from "../runs/start-run.ts";
 
 /** What callers may emit. */
@@ -13,10 +14,7 @@ const ownTypes: Readonly<Record<string, string>> = {
   "action.completed": "the run whose action has ended tells it.",
   manual: "executePlaybook starts a playbook by hand.",
   schedule: "a playbook's own schedule makes it.",
-};
-
-/** Every event that a playbook can name. */
-export const knownTypes: readonly string[] = [...emittedTypes, ...Object.keys(ownTypes)];
+} satisfies Record<Exclude<(typeof triggerEvents)[number], (typeof emittedTypes)[number]>, string>;
 
 /** An event as it came in, whichever way; undefined where a part is missing. */
 export interface IncomingEvent {

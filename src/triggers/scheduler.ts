@@ -1,8 +1,10 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { ConflictFailure } from "../core/failures.ts";
+import type { Json } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { type DueTick, nextScheduleAt, repairSchedules, takeDueTicks } from "../playbooks/schedule.ts";
+import type { tickFields } from "../playbooks/trigger.ts";
 import { recordEvent } from "./record-event.ts";
 
 /** A tick that is due may be in another node's hands for a moment; then it is not asked for again at once. */
@@ -72,10 +74,11 @@ export class Scheduler {
 async function recordTick(em: EntityManager, tick: DueTick): Promise<void> {
   const { playbookId, tenantId, cron, timezone, scheduledAt, isCatchUp } = tick;
   const instant = scheduledAt.toISOString();
+  const schedule: Record<(typeof tickFields)[number], Json> = { cron, timezone, scheduledAt: instant, isCatchUp };
   const event = {
     type: "schedule",
     key: `${playbookId} ${instant}`,
-    data: { schedule: { cron, timezone, scheduledAt: instant, isCatchUp } },
+    data: { schedule },
     at: scheduledAt,
     by: { kind: "SYSTEM", name: "schedule" },
     playbookId,

@@ -53,6 +53,7 @@ describe("README.md", () => {
       "executePlaybook",
     );
     fields.push("run", "runs", "stepUpdates", "runLogs", "putSecret", "putVariable");
+    fields.push("emitEvent", "approvals", "decideApproval", "rerunFromFailure", "createApiToken");
     expect(fields.filter((field) => !new RegExp(`\\b${field}\\(`).test(text))).toEqual([]);
   });
 
@@ -67,7 +68,9 @@ describe("README.md", () => {
   test("names only files that exist", () => {
     const pages = [
       "README.md",
-      ...["architecture", "definitions", "playbooks", "approvals", "events", "adding-an-operation"].map((name) => `docs/${name}.md`),
+      ...["architecture", "definitions", "playbooks", "approvals", "events", "adding-an-operation"].map(
+        (name) => `docs/${name}.md`,
+      ),
     ];
     const missing = pages.flatMap((page) => {
       const text = readFileSync(path.join(root, page), "utf8");

@@ -47,10 +47,13 @@ describe("the whole server", () => {
     expect(await overHttp.json()).toMatchObject({ data: null, errors: [{ extensions: { code: "UNAUTHENTICATED" } }] });
   });
 
-  test("serves the schema of definitions to anybody", async () => {
-    const response = await fetch(new URL("/api/actions/schema", server.url));
+  test.each([
+    ["definitions", "/api/actions/schema", "Action definition"],
+    ["playbooks", "/api/playbooks/schema", "Playbook"],
+  ])("serves the schema of %s to anybody, editors too", async (_what, path, title) => {
+    const response = await fetch(new URL(path, server.url));
     expect(response.headers.get("content-type")).toBe("application/schema+json");
-    expect(await response.json()).toMatchObject({ $schema: "https://json-schema.org/draft/2020-12/schema" });
+    expect(await response.json()).toMatchObject({ $schema: "https://json-schema.org/draft/2020-12/schema", title });
   });
 
   test("is ready with its database, migrations and engine", async () => {

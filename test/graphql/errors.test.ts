@@ -76,7 +76,9 @@ describe("what a resolver throws", () => {
     Object.assign(new Error("sorry, too many clients already"), { code: "53300" }),
     Object.assign(new Error(`connect ENOENT /${canary}`), { code: "ENOENT", syscall: "connect" }),
     Object.assign(new Error("write EPIPE"), { code: "EPIPE", syscall: "write" }),
+    Object.assign(new Error("terminating connection due to idle-in-transaction timeout"), { code: "25P03" }),
     new Error("Connection terminated unexpectedly"),
+    new Error("Client has encountered a connection error and is not queryable"),
   ])("tells that the database is away, and not where it is: %s", async (thrown) => {
     const error = await errorOf(thrown);
     expect(error).toMatchObject({ path: ["boom"], extensions: { code: "UNAVAILABLE" } });

@@ -199,7 +199,10 @@ ${condition("c", "on_true: retry, on_false: nowhere-at-all")}`;
       "wrong_type $.trigger.conditions.$and[0].score.$lt",
       "wrong_type $.trigger.conditions.$and[1].$not.a.$exists",
     ]);
-    expect(codes(warnings)).toEqual(["whole_object $.trigger.conditions.asset"]);
+    // None of these fields is a tick's.
+    expect(codes(warnings).filter((warning) => !warning.startsWith("unknown_path"))).toEqual([
+      "whole_object $.trigger.conditions.asset",
+    ]);
     const fine = text.replace(
       /trigger:[\s\S]*?(?=steps:)/,
       "trigger: {event: schedule, cron: '0 8 * * 1', timezone: Europe/Berlin}\n",

@@ -1,12 +1,15 @@
 import { describe, expect, test } from "vitest";
+import type { Issue } from "../../src/core/failures.ts";
 import { limits } from "../../src/core/limits.ts";
 import { action, check, playbook } from "./playbook-text.ts";
 
+const checked = (trigger: string) =>
+  check(playbook(action("a")).replace("trigger:\n  event: manual\n", `trigger: ${trigger}\n`));
+const told = ({ code, path, message }: Issue) => `${code} ${path}: ${message}`;
+
 /** `code path: message` of what is wrong with a trigger, given as YAML. */
-function problemsOf(trigger: string): string[] {
-  const text = playbook(action("a")).replace("trigger:\n  event: manual\n", `trigger: ${trigger}\n`);
-  return check(text).issues.map(({ code, path, message }) => `${code} ${path}: ${message}`);
-}
+const problemsOf = (trigger: string): string[] => checked(trigger).issues.map(told);
+const warningsOf = (trigger: string): string[] => checked(trigger).warnings.map(told);
 
 describe("a schedule's trigger", () => {
   test("is told what is wrong with its cron and its zone, both at once", () => {
@@ -25,6 +28,17 @@ describe("a schedule's trigger", () => {
     ]);
     expect(problemsOf('{event: schedule, cron: "0 8 29 2 *", timezone: Europe/Berlin}')).toEqual([]);
   });
+
+  test("is warned of conditions that no tick can meet", () => {
+    const conditions =
+      "{severity: high, $or: [{isCatchUp: false}, {$not: {schedule.cron: x}}, {scheduleAt: {$exists: true}}]}";
+    expect(warningsOf(`{event: schedule, cron: "0 8 * * *", conditions: ${conditions}}`)).toEqual([
+      expect.stringMatching(/^unknown_path \$\.trigger\.conditions\.severity: .* never "severity"/),
+      expect.stringMatching(
+        /^unknown_path \$\.trigger\.conditions\.\$or\[2\]\.scheduleAt: .* Did you mean "scheduledAt"/,
+      ),
+    ]);
+  });
 });
 
 describe("a trigger's conditions", () => {
@@ -41,6 +55,13 @@ describe("a trigger's conditions", () => {
     ]);
     const values = Array.from({ length: 1_000 }, (_, n) => n).join(", ");
     expect(problemsOf(`{event: finding.new, conditions: {port: {$in: [${values}]}}}`)).toEqual([]);
+  });
+
+  test("have no effect where no event starts the playbook", () => {
+    expect(warningsOf("{event: manual, conditions: {severity: high}}")).toEqual([
+      expect.stringMatching(/^no_effect \$\.trigger\.conditions/),
+    ]);
+    expect(warningsOf("{event: finding.new, conditions: {severity: high}}")).toEqual([]);
   });
 
   test("nest so deep at most", () => {

@@ -38,7 +38,7 @@ describe("a delay", () => {
       const { issues } = check(playbook(delay(`duration: 5m, timeout: ${timeout}`)));
       expect(codes(issues)).toEqual(["timeout_too_short $.steps[0].timeout"]);
     }
-    expect(warned(playbook(delay("duration: 5m, timeout: 6m")))).toEqual([]);
+    expect(warned(playbook(delay("duration: 5m, timeout: 6m")))).toEqual(["no_effect $.steps[0].timeout"]);
   });
 
   test("is warned that it waits for nothing, or longer than what it stands in", () => {

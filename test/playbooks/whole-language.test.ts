@@ -141,7 +141,11 @@ describe("a playbook with every field", () => {
   test("has nothing wrong, and every field is in its plan", () => {
     const { issues, warnings } = check(wholeLanguage);
     expect(issues).toEqual([]);
-    expect(codes(warnings)).toEqual(["failure_hidden $.steps[1].branches[1].on_failure"]);
+    expect(codes(warnings)).toEqual([
+      "failure_hidden $.steps[1].branches[1].on_failure",
+      "no_effect $.steps[1].branches[2].timeout",
+      "no_effect $.steps[2].timeout",
+    ]);
     const { steps, ...head } = plan(wholeLanguage);
     expect(head).toMatchObject({ version: "2.10.3", first: "is-serious", maxRetries: 2, timeoutMs: 172_800_000 });
     expect(steps.get("is-serious")).toMatchObject({

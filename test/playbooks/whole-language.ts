@@ -8,7 +8,7 @@ trigger:
   cron: "0 8 * * 1"
   timezone: Europe/Berlin
   conditions:
-    severity: {$in: [high, critical]}
+    isCatchUp: {$in: [false]}
 on_failure: retry
 max_retries: 2
 timeout_minutes: 2880

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { PlanApprovalStep, PlanParallelStep, PlanStep } from "../../src/playbooks/plan.ts";
-import type { DecisionBody } from "../../src/runs/interruption.ts";
+import type { DecisionBody } from "../../src/runs/signal.ts";
 import type { RunPlan } from "../../src/runs/walk.ts";
 import {
   actionStep,

@@ -94,6 +94,34 @@ describe("what an approval lets happen", () => {
     expect(idsOf(effect)).toEqual(["act"]);
   });
 
+  test("is also what follows a condition that can't be asked", async () => {
+    const { bound } = await requestOf({
+      steps: [
+        approvalStep("ask", { onSuccess: "check" }),
+        conditionStep("check", { onFailure: "continue", onSuccess: "anyway" }),
+        actionStep("anyway"),
+      ],
+    });
+    expect(bound).toEqual({ anyway: { actionRef: "anyway@1.0.7" } });
+  });
+
+  test("is nothing that a rerun has taken over: it does not come again", async () => {
+    const { effect, bound } = await requestOf({
+      steps: [
+        approvalStep("ask", { onSuccess: "fork" }),
+        parallelStep("fork", ["done", "open"], { onSuccess: "act" }),
+        actionStep("done", { parallel: "fork" }),
+        actionStep("open", { parallel: "fork" }),
+        actionStep("act"),
+      ],
+      states: [{ stepId: "done", status: "SUCCEEDED", isTakenOver: true }],
+    });
+    expect([idsOf(effect), Object.keys(bound)]).toEqual([
+      ["open", "act"],
+      ["open", "act"],
+    ]);
+  });
+
   test("says why an action can't run, and does not bind it", async () => {
     const disabled = new StateFailure("action_disabled", "act is disabled.");
     for (const isSlow of [false, true]) {

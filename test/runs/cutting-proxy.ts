@@ -3,6 +3,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { DatabaseAddress } from "../../src/database/address.ts";
+import { withoutNotifications } from "./without-notifications.ts";
 
 type SocketAddress = Extract<DatabaseAddress, { socketDirectory: string }>;
 
@@ -16,7 +17,11 @@ export interface CuttingProxy {
   close(): Promise<void>;
 }
 
-export async function startCuttingProxy(address: DatabaseAddress): Promise<CuttingProxy> {
+/** @param isDeaf No notification comes through it, as if each had been lost. */
+export async function startCuttingProxy(
+  address: DatabaseAddress,
+  { isDeaf = false }: { readonly isDeaf?: boolean } = {},
+): Promise<CuttingProxy> {
   const { socketDirectory, ...rest } = address as SocketAddress;
   const directory = await mkdtemp(path.join(tmpdir(), "riposte-cut-"));
   const clients = new Set<Socket>();
@@ -26,7 +31,7 @@ export async function startCuttingProxy(address: DatabaseAddress): Promise<Cutti
     clients.add(client);
     behind.add(backend);
     client.pipe(backend, { end: false });
-    backend.pipe(client);
+    (isDeaf ? backend.pipe(withoutNotifications()) : backend).pipe(client);
     for (const socket of [client, backend]) socket.on("error", () => undefined);
     // A client that leaves in good order closes its backend; one that was cut leaves it behind.
     client.on("end", () => backend.end());

@@ -101,6 +101,14 @@ describe("a dry run on the engine", () => {
     expect(called).toEqual([]);
   });
 
+  test("does not wait to try again what failed", async () => {
+    const strict = definitionOf("strict", { parameters: [{ name: "value", type: "integer", required: true }] });
+    const again = { maxRetries: 2, retryDelayMs: 86_400_000 };
+    const { run, events } = await dryRun(parallelSteps("fork", [actionStep("strict")], again), { strict });
+    expect(stepsOf(events).filter((word) => word.startsWith("fork") && word.endsWith("WAITING"))).toHaveLength(2);
+    expect(run.steps.get("fork")).toMatchObject({ attempt: 3, status: "FAILED" });
+  });
+
   test("keeps less of a call that is too large", async () => {
     const names = Array.from({ length: 20 }, (_, index) => `p${index}`);
     const large = definitionOf("large", { parameters: names.map((name) => ({ name, type: "string" as const })) });

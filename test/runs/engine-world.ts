@@ -33,9 +33,12 @@ export type Execute = (call: Call) => Outcome | Promise<Outcome>;
 
 export const failed = { status: "FAILED", error: { code: "exit_code", message: "It broke." } } as const;
 export const echo: Execute = ({ arguments: given }) => ({ status: "SUCCEEDED", output: given });
-/** Answers only when it is told to stop. */
+/** Answers only when it is told to stop, which may have happened before it is called. */
 export const untilStopped: Execute = ({ attempt: { signal } }) =>
-  new Promise((resolve) => signal.addEventListener("abort", () => resolve({ status: "CANCELLED" })));
+  new Promise((resolve) => {
+    if (signal.aborted) resolve({ status: "CANCELLED" });
+    signal.addEventListener("abort", () => resolve({ status: "CANCELLED" }));
+  });
 export const stepsOf = (events: readonly RunEvent[]) =>
   events.flatMap((event) => (event.type === "STEP_STATUS" ? [`${event.stepId}.${event.attempt} ${event.status}`] : []));
 export const single = planOf([actionStep("only")]);

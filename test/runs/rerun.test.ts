@@ -262,6 +262,32 @@ describe("rerunFromFailure of one action", () => {
     expect(office.calls).toEqual(['sealed {"value":"a","token":"given-1"}', 'sealed {"value":"a","token":"stored-1"}']);
   });
 
+  test("is refused without a secret that was given and could have been left out, and not where it was left out", async () => {
+    office.failing.add("open");
+    await office.register("open", {
+      parameters: [
+        { name: "value", type: "string" },
+        { name: "spare", type: "secret" },
+      ],
+    });
+    const given = await office.execute("open", { parameters: { value: "a", spare: "given-3" } });
+    expect(await office.tryRerun(given.id)).toMatchObject({
+      code: "parameters_gone",
+      message: expect.stringContaining("spare"),
+    });
+    const without = await office.execute("open", { parameters: { value: "b" } });
+    await office.rerun(without.id);
+    await office.admin("putSecret", "secret { id }", { name: "spare", value: "stored-3" });
+    await office.rerun(given.id);
+    const sent = [
+      '{"value":"a","spare":"given-3"}',
+      '{"value":"b"}',
+      '{"value":"b"}',
+      '{"value":"a","spare":"stored-3"}',
+    ];
+    expect(office.calls).toEqual(sent.map((body) => `open ${body}`));
+  });
+
   test("is refused where the given secret stood in the other inputs, too", async () => {
     office.failing.add("sealed");
     const { id } = await office.execute("sealed", { parameters: { value: "say given-2", token: "given-2" } });

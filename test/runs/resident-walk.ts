@@ -1,8 +1,9 @@
 import type { Fact, RunEvent } from "../../src/runs/events.ts";
 import { fallDue } from "../../src/runs/fall-due.ts";
-import { type DecisionBody, factsOf, interruptedFact, type Signal } from "../../src/runs/interruption.ts";
+import { interruptedFact } from "../../src/runs/interruption.ts";
 import type { RunInfo } from "../../src/runs/new-run.ts";
 import { activeSteps } from "../../src/runs/outcome-rules.ts";
+import { type DecisionBody, factsOf, type Signal } from "../../src/runs/signal.ts";
 import { answerOf, transition } from "../../src/runs/transition.ts";
 import { beginning, type Command, type RunPlan, type Walk } from "../../src/runs/walk.ts";
 

@@ -9,8 +9,8 @@ import type {
 import type { Fact, StepStatusFact } from "../../src/runs/events.ts";
 import { fallDue } from "../../src/runs/fall-due.ts";
 import { nextDue } from "../../src/runs/head-change.ts";
-import type { DecisionBody } from "../../src/runs/interruption.ts";
 import { activeSteps } from "../../src/runs/outcome-rules.ts";
+import type { DecisionBody } from "../../src/runs/signal.ts";
 import type { RunPlan } from "../../src/runs/walk.ts";
 import { ResidentWalk, type Start } from "./resident-walk.ts";
 
@@ -97,6 +97,8 @@ export class WalkDriver extends ResidentWalk {
   /** Requests for approval that are not open any more. */
   readonly #decided = new Set<string>();
   #requests = 0;
+  /** The timer of a run that is held up has gone off: it is set again with the next hand-over. */
+  #hasFired = false;
 
   constructor(plan: RunPlan, script: Script, choose: Choose = () => 0) {
     super(plan, { begin: (start, isPrepared) => this.#begun(start, isPrepared) });
@@ -146,6 +148,7 @@ export class WalkDriver extends ResidentWalk {
 
   /** Time passes, and what has fallen due by then happens. */
   elapse(ms: number): this {
+    this.#hasFired = this.isHeld;
     this.now += ms;
     const { walk, items, expired } = fallDue(this.walk, this.info, this.now);
     for (const { stepId, approvalId } of walk.run.steps.values()) {
@@ -169,7 +172,7 @@ export class WalkDriver extends ResidentWalk {
   }
 
   #moves(): readonly (() => void)[] {
-    // A journal does not hold up a run for ever.
+    // Nobody knows yet of what a birth that is held up asks, and it is not held up for ever.
     if (this.isHeld && this.#choose(3) === 0) return [() => this.settle()];
     const due = nextDue(this.walk, this.info, this.#decided);
     return [
@@ -180,8 +183,10 @@ export class WalkDriver extends ResidentWalk {
             this.advance([{ type: "PREPARED", stepId, attempt }]),
       ),
       ...(this.unheard.length > 0 ? [() => this.hear()] : []),
-      ...this.#decisions(),
-      ...(due === undefined ? [] : [() => this.elapse(Math.max(due - this.now, 0) + 1_000 * this.#choose(3))]),
+      ...(this.isHeld ? [] : this.#decisions()),
+      ...(due === undefined || (this.isHeld && this.#hasFired)
+        ? []
+        : [() => this.elapse(Math.max(due - this.now, 0) + 1_000 * this.#choose(3))]),
     ];
   }
 

@@ -52,7 +52,7 @@ describe("POST /events", () => {
     expect(status).toBe(202);
     expect(answer).toEqual({
       event: { id: expect.any(String), type: "finding.new", receivedAt: expect.stringMatching(/^\d{4}-.*Z$/) },
-      runs: [{ id: expect.any(String), status: expect.any(String) }],
+      runs: [{ id: expect.any(String), status: expect.any(String), failedStepCount: 0, simulatedStepCount: 0 }],
     });
     const query = "query ($id: ID!) { run(id: $id) { event { id key at } } }";
     expect(await server.client().request(query, { id: answer.runs[0]?.id })).toEqual({

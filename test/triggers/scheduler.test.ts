@@ -53,6 +53,20 @@ describe("a schedule", () => {
     expect(others).toEqual([]);
   });
 
+  test("passes a tick over that its conditions do not want", async () => {
+    const startsAt = async (key: string, scheduledAt: RegExp) => {
+      const [events, runs] = [await eventsOf(), await triggeredRuns(first())];
+      const conditions = { scheduledAt: { $regex: scheduledAt.source } };
+      await registerPlaybook(first(), { key, event: "schedule", trigger: yearly, conditions });
+      await makeDue(key);
+      await vi.waitUntil(async () => (await eventsOf()).length > events.length, { timeout: 20_000 });
+      await quiet(first());
+      return (await triggeredRuns(first())).length > runs.length;
+    };
+    expect(await startsAt("of-the-past", /^1999/)).toBe(false);
+    expect(await startsAt("of-this-age", /^2/)).toBe(true);
+  });
+
   test("does not start a playbook that was disabled before its tick could", async () => {
     await registerPlaybook(first(), { key: "disabled", event: "schedule", trigger: yearly });
     const em = first().orm.em.fork();
