@@ -3,6 +3,7 @@ import { createRegistry, type Registry } from "./registry.ts";
 import { awsSecurityGroups } from "./vendors/aws-security-groups.ts";
 import { crowdstrike } from "./vendors/crowdstrike.ts";
 import { defender } from "./vendors/defender.ts";
+import { elastic } from "./vendors/elastic.ts";
 import { generic } from "./vendors/generic.ts";
 import { okta } from "./vendors/okta.ts";
 import { splunk } from "./vendors/splunk.ts";
@@ -12,6 +13,7 @@ export const builtinAdapters: readonly Adapter[] = [
   ...awsSecurityGroups,
   ...crowdstrike,
   ...defender,
+  ...elastic,
   ...generic,
   ...okta,
   ...splunk,

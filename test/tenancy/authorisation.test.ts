@@ -108,6 +108,7 @@ async function seededState(): Promise<unknown> {
     variables { edges { node { id value } } }
     apiTokens { edges { node { id revokedAt } } }
     node(id: $approvalId) { ... on Approval { status } }
+    vendorPins { capability vendorId } liveActionPolicies { capability callsPerDay }
   }`;
   const { actionName: ref, playbookKey: key, approvalId } = theirs;
   const { data } = await send(server, server.adminToken, query, { ref, key, approvalId });

@@ -34,6 +34,9 @@ export interface References {
   readonly runCursor: string;
   readonly approvalCursor: string;
   readonly eventCursor: string;
+  readonly dispatchId: string;
+  readonly dispatchRequest: string;
+  readonly dispatchCursor: string;
 }
 
 /** The same references to things that never were: other UUIDs and names, in the same shapes. */
@@ -106,6 +109,11 @@ export function definitionOf(name: string, fields: Arguments = {}): Arguments {
   };
 }
 
+/** A live action that no vendor has: it is written down and calls nobody. */
+export function liveAction(fields: Arguments): Arguments {
+  return { capability: "notify", target: "somebody", ...fields };
+}
+
 export function playbookSource(key: string, actionRef: string, version = "1.0.0"): string {
   return [
     `id: ${key}`,
@@ -131,6 +139,9 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
       { filter: { capability: refs.secretName, vendorId: "okta" } },
     ],
   },
+  "Query.liveActionDispatches": page("dispatchCursor", (refs) => [{ caseId: refs.dispatchRequest }]),
+  "Query.liveActionPolicies": plain,
+  "Query.liveActionUsage": { calls: () => [{ from: "2026-01-01T00:00:00Z", to: "2099-01-01T00:00:00Z" }] },
   "Query.node": { calls: (refs) => nodeIds(refs).map((id) => ({ id })) },
   "Query.nodes": { calls: (refs) => [{ ids: [refs.tenantId] }, { ids: nodeIds(refs) }] },
   "Query.playbook": { calls: (refs) => [{ key: refs.playbookKey }] },
@@ -145,6 +156,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   "Query.tenantSettings": plain,
   "Query.variables": page("nameCursor"),
   "Query.vendor": { calls: (refs) => [{ id: "okta" }, { id: refs.secretName }] },
+  "Query.vendorPins": plain,
   "Query.viewer": plain,
 
   "Mutation.cancelRun": input(
@@ -159,6 +171,12 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   ),
   "Mutation.deleteSecret": input((refs) => ({ name: refs.secretName })),
   "Mutation.deleteVariable": input((refs) => ({ name: refs.variableName })),
+  "Mutation.dispatchLiveAction": input(
+    // Other arguments than the owner's: where its dispatch were seen, this would be a conflict.
+    (refs) => liveAction({ requestId: refs.dispatchRequest, caseId: "own" }),
+    (refs) => liveAction({ vendorId: "okta", params: { okta_api_token: { $secret: refs.secretName } } }),
+  ),
+  "Mutation.dryRunLiveAction": input((refs) => liveAction({ requestId: refs.dispatchRequest, requestedBy: "own" })),
   "Mutation.emitEvent": input(
     // Other data than the owner's: where its event were seen, this would be a conflict.
     (refs) => ({ type: "finding.new", key: refs.eventKey, data: { finding: { title: "other" } } }),
@@ -174,6 +192,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
     (refs) => ({ key: refs.playbookKey }),
     (refs) => ({ key: refs.playbookKey, version: "1.0.0" }),
   ),
+  "Mutation.pinVendor": input(() => ({ capability: "isolate_host", vendorId: "crowdstrike" })),
   "Mutation.putSecret": input((refs) => ({ name: refs.secretName, value: "value" })),
   "Mutation.putVariable": input((refs) => ({ name: refs.variableName, value: "value" })),
   "Mutation.registerAction": input(
@@ -196,10 +215,15 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   "Mutation.rollbackAction": {
     calls: (refs) => actionRefs(refs).map((ref) => ({ input: { ref, version: "1.0.0" } })),
   },
+  "Mutation.rollbackLiveAction": input((refs) => ({ requestId: refs.dispatchRequest, reason: "test" })),
   "Mutation.rollbackPlaybook": input((refs) => ({ key: refs.playbookKey, version: "1.0.0" })),
   "Mutation.setActionEnabled": {
     calls: (refs) => actionRefs(refs).map((ref) => ({ input: { ref, enabled: false } })),
   },
+  "Mutation.setLiveActionPolicy": input((refs) => ({
+    capability: refs.dispatchRequest,
+    ...{ vendorId: "okta", requireApproval: false, approvers: [{ role: "admin" }], callsPerDay: 5 },
+  })),
   "Mutation.setPlaybookEnabled": input((refs) => ({ key: refs.playbookKey, enabled: false })),
   "Mutation.updateTenantSettings": input(() => ({ allowSelfApproval: true })),
   "Mutation.validateAction": input((refs) => definition(definitionOf(refs.actionName, { id: refs.actionUuid }))),
@@ -209,6 +233,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   },
 
   "Subscription.approvalUpdates": { calls: () => [{}], isEndless: true },
+  "Subscription.liveActionUpdates": { calls: () => [{}], isEndless: true },
   "Subscription.runEvents": ofRun(),
   "Subscription.runLogs": ofRun(),
   "Subscription.runUpdates": { calls: () => [{}], isEndless: true },

@@ -2,7 +2,7 @@ import { expect, vi } from "vitest";
 import { localId } from "../../src/core/global-id.ts";
 import { insertApproval } from "../approvals/approval-fixtures.ts";
 import type { TestServer } from "../support/server.ts";
-import { canary, definitionOf, playbookSource, type References } from "./root-fields.ts";
+import { canary, definitionOf, liveAction, playbookSource, type References } from "./root-fields.ts";
 
 export interface Answer {
   readonly data?: Record<string, unknown> | null;
@@ -65,6 +65,7 @@ export async function makeStranger(server: TestServer, name: string): Promise<st
 /** Asks for an approval and executes an action, the caller's own by default: something that streams of its tenant tell. */
 export async function stir(server: TestServer, token: string, input: object = { ref: "own-action" }): Promise<void> {
   await insertApproval(server.orm, { tenantId: await tenantOf(server, token), message: JSON.stringify(input) });
+  await mutate(server, token, "dispatchLiveAction", "dispatch { id }", liveAction({ caseId: JSON.stringify(input) }));
   await mutate(server, token, "executeAction", "run { id }", input);
 }
 
@@ -82,7 +83,8 @@ export async function mutate<Payload>(
   input: object,
 ): Promise<Payload> {
   const capital = name.charAt(0).toUpperCase() + name.slice(1);
-  const query = `mutation ($input: ${capital}Input!) { ${name}(input: $input) { __typename ... on ${capital}Payload { ${selection} } ... on Failure { code message } } }`;
+  const inputType = capital === "DispatchLiveAction" ? "LiveActionInput" : `${capital}Input`;
+  const query = `mutation ($input: ${inputType}!) { ${name}(input: $input) { __typename ... on ${capital}Payload { ${selection} } ... on Failure { code message } } }`;
   const answer = await send(server, token, query, { input });
   expect(answer).toMatchObject({ data: { [name]: { __typename: `${capital}Payload` } } });
   return answer.data?.[name] as Payload;
@@ -99,6 +101,7 @@ interface Seeded {
   playbooks: Page;
   runs: Page;
   approvals: Page;
+  liveActionDispatches: Page;
 }
 interface Page {
   edges: { cursor: string; node?: { id: string } }[];
@@ -118,14 +121,10 @@ export async function seed(server: TestServer): Promise<References> {
   await make("registerPlaybook", "playbook { id }", {
     source: `${playbookSource(playbookKey, actionName)}\ntags: [${canary}]`,
   });
-  const { secret } = await make<{ secret: { id: string } }>("putSecret", "secret { id }", {
-    name: secretName,
-    value: canary,
-  });
-  const { variable } = await make<{ variable: { id: string } }>("putVariable", "variable { id }", {
-    name: variableName,
-    value: canary,
-  });
+  const put = { name: secretName, value: canary };
+  const { secret } = await make<{ secret: { id: string } }>("putSecret", "secret { id }", put);
+  const variablePut = { name: variableName, value: canary };
+  const { variable } = await make<{ variable: { id: string } }>("putVariable", "variable { id }", variablePut);
   const { apiToken } = await make<{ apiToken: { id: string } }>("createApiToken", "apiToken { id }", {
     name: tokenName,
     roles: ["viewer"],
@@ -137,11 +136,9 @@ export async function seed(server: TestServer): Promise<References> {
     context: { finding: { title: canary } },
   });
   const eventKey = `${canary}-event`;
-  const { event } = await make<{ event: { id: string } }>("emitEvent", "event { id }", {
-    type: "finding.new",
-    key: eventKey,
-    data: { finding: { title: canary } },
-  });
+  const eventId = await seedEvent(make, eventKey);
+  const dispatchRequest = `${canary}-request`;
+  await seedLiveActions(make, dispatchRequest);
   const seeded = await readSeeded(server, { id: run.id, ref: actionName, key: playbookKey });
   const cursor = ({ edges }: Page) => edges[0]?.cursor ?? "";
   return {
@@ -163,7 +160,7 @@ export async function seed(server: TestServer): Promise<References> {
     variableName,
     tokenName,
     idempotencyKey,
-    eventId: event.id,
+    eventId,
     eventKey,
     tokenCursor: cursor(seeded.apiTokens),
     nameCursor: cursor(seeded.secrets),
@@ -172,7 +169,27 @@ export async function seed(server: TestServer): Promise<References> {
     runCursor: cursor(seeded.runs),
     approvalCursor: cursor(seeded.approvals),
     eventCursor: seeded.run.lastCursor ?? "",
+    dispatchId: seeded.liveActionDispatches.edges[0]?.node?.id ?? "",
+    dispatchRequest,
+    dispatchCursor: cursor(seeded.liveActionDispatches),
   };
+}
+
+type Make = <Payload>(name: string, selection: string, input: object) => Promise<Payload>;
+
+async function seedEvent(make: Make, key: string): Promise<string> {
+  const input = { type: "finding.new", key, data: { finding: { title: canary } } };
+  return (await make<{ event: { id: string } }>("emitEvent", "event { id }", input)).event.id;
+}
+
+/** Two dispatches, a pin and a policy. */
+async function seedLiveActions(make: Make, requestId: string): Promise<void> {
+  for (const id of [`${requestId}-more`, requestId]) {
+    const input = liveAction({ requestId: id, target: canary, caseId: requestId });
+    await make("dispatchLiveAction", "dispatch { id }", input);
+  }
+  await make("pinVendor", "pin { vendorId }", { capability: "isolate_host", vendorId: "defender" });
+  await make("setLiveActionPolicy", "policy { capability }", { capability: requestId, callsPerDay: 7 });
 }
 
 /** A second one of each kind: a stranger has at most one, so that a count over all tenants is seen. Of requests for approval both. */
@@ -196,6 +213,7 @@ async function readSeeded(server: TestServer, variables: { id: string; ref: stri
     run(id: $id) { lastCursor steps { id } }
     apiTokens${page} secrets${page} actions${page} playbooks${page} runs${page}
     approvals(first: 1) { edges { cursor node { id } } }
+    liveActionDispatches(first: 1) { edges { cursor node { id } } }
   }`;
   const read = async () => (await send(server, server.adminToken, query, variables)) as unknown as { data: Seeded };
   // The run goes on beside us; its first event has a cursor.
