@@ -6,7 +6,7 @@ import { isAllTraffic, putIn, takeOut, undo } from "./aws-admission.ts";
 import { openGroup } from "./aws-open-group.ts";
 import { type Admission, readProtocol, readSource, ruleAsJson, ruleOfJson, trafficOf } from "./aws-rules.ts";
 import { awsCode } from "./aws-sdk.ts";
-import { failureOf, InvalidRequest, invalid, previewed, problemIn, readFlag, readInteger } from "./read-params.ts";
+import { explained, InvalidRequest, invalid, previewed, problemIn, readFlag, readInteger } from "./read-params.ts";
 
 const credentials: readonly CredentialParam[] = [
   { name: "aws_access_key_id", isRequired: true, isSecret: true, description: "Access key of who asks." },
@@ -70,8 +70,8 @@ export const blockIp: Adapter = {
   timeoutMs: 60_000,
   check: (request) => problemIn(() => readRequest(request)),
   preview: (request) => previewed(() => previewOf(request, "block")),
-  execute: (call) => change(call, "block"),
-  rollback,
+  execute: (call) => explained(() => change(call, "block")),
+  rollback: (call, details) => explained(() => rollback(call, details)),
 };
 
 /** The opposite of {@link blockIp}: adds the rule, or takes it off a group that is used as a block list. */
@@ -87,8 +87,8 @@ export const allowIp: Adapter = {
   timeoutMs: 60_000,
   check: (request) => problemIn(() => readRequest(request)),
   preview: (request) => previewed(() => previewOf(request, "allow")),
-  execute: (call) => change(call, "allow"),
-  rollback,
+  execute: (call) => explained(() => change(call, "allow")),
+  rollback: (call, details) => explained(() => rollback(call, details)),
 };
 
 export const awsSecurityGroups: readonly Adapter[] = [blockIp, allowIp];
@@ -226,7 +226,6 @@ function rulesIn(value: Json | undefined) {
 }
 
 function failureFor(error: unknown, call: AdapterCall): AdapterResult {
-  if (error instanceof InvalidRequest) return failureOf(error);
   const code = awsCode(error);
   if (code !== "InvalidGroup.NotFound" && code !== "InvalidGroupId.Malformed") throw error;
   const groupId = (call.credentials["aws_security_group_id"] ?? "").slice(0, limits.nameLengthMax);

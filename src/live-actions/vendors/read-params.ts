@@ -95,7 +95,12 @@ function own(params: JsonObject, name: string) {
   return Object.hasOwn(params, name) ? params[name] : undefined;
 }
 
-/** What is wrong with a request or a credential, where it is found during a call. */
-export function failureOf({ problem }: InvalidRequest): AdapterResult {
-  return failed(problem.error, problem.message);
+/** A call whose {@link InvalidRequest} becomes its result: of a request, or of a credential that can't be used. */
+export async function explained(act: () => Promise<AdapterResult>): Promise<AdapterResult> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof InvalidRequest) return failed(error.problem.error, error.problem.message);
+    throw error;
+  }
 }

@@ -4,7 +4,7 @@ import type { Adapter, AdapterCall, AdapterRequest, AdapterResult } from "../ada
 import { awaitCompletion } from "../await-completion.ts";
 import { failed } from "../vendor-answer.ts";
 import {
-  failureOf,
+  explained,
   InvalidRequest,
   invalid,
   previewed,
@@ -34,7 +34,7 @@ export const createNotableEvent: Adapter = {
   irreversible: "Splunk deletes no notable event. Close it in Splunk Enterprise Security.",
   check: (request) => problemIn(() => readNotable(request)),
   preview: (request) => previewed(() => detailsOf(readNotable(request))),
-  execute: create,
+  execute: (call) => explained(() => create(call)),
 };
 
 interface Notable {
@@ -123,30 +123,25 @@ function detailsOf({ title, severity, domain }: Notable): JsonObject {
 }
 
 async function create(call: AdapterCall): Promise<AdapterResult> {
-  try {
-    const notable = readNotable(call);
-    const details = detailsOf(notable);
-    // A preview of the results would call sendalert once more ("sendalert", usage).
-    const sid = await runSearch(call, { search: notableSearch(notable), preview: "0", max_count: "1" });
-    // sendalert has been called: that nobody can be asked how it went is no reason to call it again.
-    const { last: job, warnings } = await awaitCompletion(call.http, () => readJob(call, sid), { isOver: () => true });
-    const said = job ? saidBy(job) : [];
-    const error = said.find(({ type }) => type !== "WARN");
-    if (job?.hasFailed || error) {
-      const reason = error ? `: ${error["text"]}` : ".";
-      const summary = `Splunk did not create the notable event${reason}`;
-      return failed("search_failed", summary, { ...details, sid, messages: said });
-    }
-    return {
-      status: "SUCCEEDED",
-      summary: `Created the notable event ${JSON.stringify(notable.title.slice(0, 100))} with severity ${notable.severity}.`,
-      details: { ...details, sid },
-      // Splunk writes it to its index a moment later.
-      completion: "accepted",
-      warnings: [...warnings, ...said.map(({ text }) => String(text))],
-    };
-  } catch (error) {
-    if (error instanceof InvalidRequest) return failureOf(error);
-    throw error;
+  const notable = readNotable(call);
+  const details = detailsOf(notable);
+  // A preview of the results would call sendalert once more ("sendalert", usage).
+  const sid = await runSearch(call, { search: notableSearch(notable), preview: "0", max_count: "1" });
+  // sendalert has been called: that nobody can be asked how it went is no reason to call it again.
+  const { last: job, warnings } = await awaitCompletion(call.http, () => readJob(call, sid), { isOver: () => true });
+  const said = job ? saidBy(job) : [];
+  const error = said.find(({ type }) => type !== "WARN");
+  if (job?.hasFailed || error) {
+    const reason = error ? `: ${error["text"]}` : ".";
+    const summary = `Splunk did not create the notable event${reason}`;
+    return failed("search_failed", summary, { ...details, sid, messages: said });
   }
+  return {
+    status: "SUCCEEDED",
+    summary: `Created the notable event ${JSON.stringify(notable.title.slice(0, 100))} with severity ${notable.severity}.`,
+    details: { ...details, sid },
+    // Splunk writes it to its index a moment later.
+    completion: "accepted",
+    warnings: [...warnings, ...said.map(({ text }) => String(text))],
+  };
 }

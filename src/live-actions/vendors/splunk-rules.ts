@@ -4,7 +4,7 @@ import { limits } from "../../core/limits.ts";
 import type { Adapter, AdapterCall, AdapterRequest, AdapterResult } from "../adapter.ts";
 import { failed, readAnswer } from "../vendor-answer.ts";
 import {
-  failureOf,
+  explained,
   InvalidRequest,
   invalid,
   previewed,
@@ -192,13 +192,4 @@ async function rollback(call: AdapterCall, details: JsonObject): Promise<Adapter
   readAnswer(answer, ruleShape);
   const summary = `Put back the settings of the saved search ${name}.`;
   return { status: "SUCCEEDED", summary, details: { rule_name: name, app, restored: settings } };
-}
-
-async function explained(act: () => Promise<AdapterResult>): Promise<AdapterResult> {
-  try {
-    return await act();
-  } catch (error) {
-    if (error instanceof InvalidRequest) return failureOf(error);
-    throw error;
-  }
 }

@@ -4,7 +4,7 @@ import { limits } from "../../core/limits.ts";
 import type { Adapter, AdapterCall, AdapterRequest, AdapterResult } from "../adapter.ts";
 import { failed, readAnswer } from "../vendor-answer.ts";
 import {
-  failureOf,
+  explained,
   InvalidRequest,
   invalid,
   previewed,
@@ -39,7 +39,7 @@ export const searchSplunk: Adapter = {
   irreversible: "A search changes nothing.",
   check: (request) => problemIn(() => readSearch(request)),
   preview: (request) => previewed(() => searchDetails("splunk", searchOf(request, undefined), { rows: [], count: 0 })),
-  execute: search,
+  execute: (call) => explained(() => search(call)),
 };
 
 interface Wanted {
@@ -82,32 +82,27 @@ function searchOf(request: AdapterRequest, index: string | undefined): string {
 }
 
 async function search(call: AdapterCall): Promise<AdapterResult> {
-  try {
-    const wanted = readSearch(call);
-    const query = searchOf(call, call.credentials["splunk_index"] || undefined);
-    const sid = await runSearch(call, {
-      search: query,
-      earliest_time: wanted.earliest,
-      latest_time: wanted.latest,
-      max_count: String(wanted.maxResults),
-      // Splunk stops it then and keeps what it has, so it does not work on for nobody either.
-      max_time: String(limits.siemSearchMs / 1_000),
-    });
-    const job = await readJob(call, sid);
-    if (job.hasFailed) return searchFailed(job, { backend: "splunk", query });
-    const rows = job.resultCount === 0 ? [] : await readRows(call, sid);
-    const details = searchDetails("splunk", query, { rows, count: job.resultCount });
-    const count = job.resultCount === 1 ? "1 result" : `${job.resultCount} results`;
-    return {
-      status: "SUCCEEDED",
-      summary: `Splunk found ${count}${wanted.query === undefined ? ` for the phrase ${JSON.stringify(wanted.phrase.slice(0, 100))}` : ""}.`,
-      details: { ...details, sid },
-      warnings: warningsOf(job),
-    };
-  } catch (error) {
-    if (error instanceof InvalidRequest) return failureOf(error);
-    throw error;
-  }
+  const wanted = readSearch(call);
+  const query = searchOf(call, call.credentials["splunk_index"] || undefined);
+  const sid = await runSearch(call, {
+    search: query,
+    earliest_time: wanted.earliest,
+    latest_time: wanted.latest,
+    max_count: String(wanted.maxResults),
+    // Splunk stops it then and keeps what it has, so it does not work on for nobody either.
+    max_time: String(limits.siemSearchMs / 1_000),
+  });
+  const job = await readJob(call, sid);
+  if (job.hasFailed) return searchFailed(job, { backend: "splunk", query });
+  const rows = job.resultCount === 0 ? [] : await readRows(call, sid);
+  const details = searchDetails("splunk", query, { rows, count: job.resultCount });
+  const count = job.resultCount === 1 ? "1 result" : `${job.resultCount} results`;
+  return {
+    status: "SUCCEEDED",
+    summary: `Splunk found ${count}${wanted.query === undefined ? ` for the phrase ${JSON.stringify(wanted.phrase.slice(0, 100))}` : ""}.`,
+    details: { ...details, sid },
+    warnings: warningsOf(job),
+  };
 }
 
 async function readRows(call: AdapterCall, sid: string): Promise<readonly Json[]> {
