@@ -77,7 +77,7 @@ function refuse(ctx: OperationContext, approval: Approval, { now, tenant }: Pres
   if (answer === "not_an_approver") throw notAnApprover(approval);
   if (answer === "own_request") {
     throw new ForbiddenError(
-      "You asked for this yourself, by starting its run or emitting its event, so another approver has to decide. The tenant's setting allowSelfApproval would permit it.",
+      "You asked for this yourself, by starting its run, emitting its event or dispatching it, so another approver has to decide. The tenant's setting allowSelfApproval would permit it.",
     );
   }
 }
