@@ -153,6 +153,15 @@ describe("a watch", () => {
     expect(fake.watches.get("shells")).toMatchObject({ watch: watcher_body });
   });
 
+  test("is not put back from details in which a secret was masked", async () => {
+    const fake = await start({ watches: { shells: { watch: { note: "hunter2" }, active: true } } });
+    const { details } = expectDone(await update(fake, "shells", { watcher_body }));
+    const masked = JSON.parse(JSON.stringify(details).replace("hunter2", "***"));
+    const { result } = await rollBackAt(fake, updateWatcher, masked);
+    expect(result).toMatchObject({ status: "FAILED", error: "secret_not_kept" });
+    expect(fake.watches.get("shells")).toMatchObject({ watch: watcher_body });
+  });
+
   test("that does not become active has not been updated as asked, and can be put back", async () => {
     const fake = await start({ watches: { shells: { watch: former, active: false } }, refusesToActivate: true });
     const { result } = await update(fake, "shells", { watcher_body });

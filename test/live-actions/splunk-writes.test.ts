@@ -140,6 +140,14 @@ describe("a detection rule", () => {
     expect(fake.rules.get("shell")).toEqual({ ...before, "action.notable.param.rule_title": "" });
   });
 
+  test("is not put back from details in which a secret was masked", async () => {
+    const fake = await start({ rules: { shell: { search: "index=main password=main" } } });
+    const { details } = expectDone(await run(syncDetectionRule, fake, "shell", { query: "index=new" }));
+    const masked = JSON.parse(JSON.stringify(details).replaceAll("main", "***"));
+    expect((await rollBack(fake, masked)).result).toMatchObject({ status: "FAILED", error: "secret_not_kept" });
+    expect(fake.rules.get("shell")).toMatchObject({ search: "index=new" });
+  });
+
   test("that is gone is not put back", async () => {
     const fake = await start({ rules: { shell: { search: "index=old" } } });
     const { details } = expectDone(await run(syncDetectionRule, fake, "shell", { query: "index=new" }));

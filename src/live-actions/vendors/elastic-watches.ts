@@ -5,6 +5,7 @@ import type { Adapter, AdapterCall, AdapterRequest, AdapterResult } from "../ada
 import { awaitCompletion } from "../await-completion.ts";
 import { failed, readAnswer } from "../vendor-answer.ts";
 import { askElastic, askElasticFor, elasticCredentials } from "./elastic-api.ts";
+import { keepPrior, readPrior } from "./prior-version.ts";
 import {
   explained,
   InvalidRequest,
@@ -102,7 +103,7 @@ async function update(call: AdapterCall): Promise<AdapterResult> {
     activated: active,
     created: put.created,
     version: put._version,
-    ...(before && { prior: { watch: before.watch, active: before.isActive } }),
+    ...(before && keepPrior({ watch: before.watch, active: before.isActive })),
   };
   // It was put as an active one: this makes sure. Whatever comes of it, a rollback needs to be told what was there before.
   const seen = activates
@@ -132,25 +133,26 @@ async function activate(call: AdapterCall, id: string): Promise<boolean> {
 const activatedShape = z.object({ status: z.object({ state: z.object({ active: z.boolean() }) }) });
 
 async function rollback(call: AdapterCall, details: JsonObject): Promise<AdapterResult> {
-  const { watcher_id: id, created, prior } = details;
-  const before = isJsonObject(prior) ? prior : undefined;
-  if (typeof id !== "string" || (created !== true && !isJsonObject(before?.["watch"]))) {
-    return failed("nothing_kept", "The details of the call do not say what the watch was.");
-  }
+  const { watcher_id: id, created } = details;
+  if (typeof id !== "string") return failed("nothing_kept", "The details of the call do not name a watch.");
   if (created === true) {
     const deleted = await askElasticFor(call, { method: "DELETE", path: watchPath(id) });
     const summary = deleted ? `Deleted the watch ${id} again.` : `The watch ${id} was gone already.`;
     return { status: "SUCCEEDED", summary, details: { watcher_id: id, deleted: deleted !== undefined } };
   }
-  const watch = before?.["watch"] as JsonObject;
+  const read = readPrior(details, `the watch ${id}`);
+  if ("failure" in read) return read.failure;
+  const { watch, active } = read.prior;
+  if (!isJsonObject(watch))
+    return failed("nothing_kept", `The details of the call do not say what the watch ${id} was.`);
   if (hasHiddenSecret(watch)) {
-    const summary = `The former watch ${id} holds a secret that Elasticsearch did not show, so it can't be put back. Put it by hand.`;
+    const summary = `The former watch ${id} holds a secret that Elasticsearch did not show. Put it back by hand.`;
     return failed("secret_not_kept", summary, { watcher_id: id });
   }
-  const active = String(before?.["active"] === true);
-  readAnswer(await askElastic(call, { method: "PUT", path: watchPath(id), query: { active }, json: watch }), putShape);
+  const query = { active: String(active === true) };
+  readAnswer(await askElastic(call, { method: "PUT", path: watchPath(id), query, json: watch }), putShape);
   const summary = `Put back the former watch ${id}.`;
-  return { status: "SUCCEEDED", summary, details: { watcher_id: id, restored: true, active: active === "true" } };
+  return { status: "SUCCEEDED", summary, details: { watcher_id: id, restored: true, active: active === true } };
 }
 
 /** What Elasticsearch shows in place of passwords and the like. */

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { isJsonObject, type Json, type JsonObject } from "../../core/json.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
 import { limits } from "../../core/limits.ts";
 import type { Adapter, AdapterCall, AdapterRequest, AdapterResult } from "../adapter.ts";
 import { failed, readAnswer } from "../vendor-answer.ts";
+import { keepPrior, readPrior } from "./prior-version.ts";
 import {
   explained,
   InvalidRequest,
@@ -142,7 +143,7 @@ async function sync(call: AdapterCall): Promise<AdapterResult> {
   return {
     status: "SUCCEEDED",
     summary: `${found ? "Changed" : "Created"} the saved search ${rule_name}.`,
-    details: { rule_name, app, created: !found, settings, ...(prior && { prior }) },
+    details: { rule_name, app, created: !found, settings, ...(prior && keepPrior(prior)) },
     completion: "confirmed",
   };
 }
@@ -171,24 +172,23 @@ function rule(name: string, app: string, request: Pick<SplunkRequest, "method" |
 }
 
 async function rollback(call: AdapterCall, details: JsonObject): Promise<AdapterResult> {
-  const { rule_name: name, app, created, prior } = details;
-  if (typeof name !== "string" || typeof app !== "string" || (created !== true && !isJsonObject(prior))) {
-    return failed("nothing_kept", "The details of the call do not say what the saved search was.");
+  const { rule_name: name, app, created } = details;
+  if (typeof name !== "string" || typeof app !== "string") {
+    return failed("nothing_kept", "The details of the call do not name a saved search.");
   }
   if (created === true) {
     const deleted = await askSplunkFor(call, rule(name, app, { method: "DELETE" }));
     const summary = deleted ? `Deleted the saved search ${name} again.` : `The saved search ${name} was gone already.`;
     return { status: "SUCCEEDED", summary, details: { rule_name: name, app, deleted: deleted !== undefined } };
   }
-  const settings = Object.fromEntries(
-    Object.entries(prior as JsonObject).map(([key, value]) => [key, String(value ?? "")]),
-  );
-  const answer = await askSplunkFor(
-    call,
-    rule(name, app, { method: "POST", form: { ...settings, output_mode: "json" } }),
-  );
-  if (!answer)
+  const read = readPrior(details, `the saved search ${name}`);
+  if ("failure" in read) return read.failure;
+  const settings = Object.fromEntries(Object.entries(read.prior).map(([key, value]) => [key, String(value ?? "")]));
+  const form = { ...settings, output_mode: "json" };
+  const answer = await askSplunkFor(call, rule(name, app, { method: "POST", form }));
+  if (!answer) {
     return failed("target_not_found", `Splunk has no saved search ${name} any more.`, { rule_name: name, app });
+  }
   readAnswer(answer, ruleShape);
   const summary = `Put back the settings of the saved search ${name}.`;
   return { status: "SUCCEEDED", summary, details: { rule_name: name, app, restored: settings } };
