@@ -9,8 +9,9 @@ export function checkNoEffect(step: StepSource, findings: Findings): void {
   else if (step.type === "delay") warnOfDelay(step, warn);
   else warnOfRetries(step, warn);
   if (step.type === "condition") warnOfCondition(step, warn);
-  if (step.type !== "action" && step.fields["on_interrupt"] !== undefined) {
-    warn("on_interrupt", "on_interrupt only counts for actions: nothing else is under way outside when a server dies.");
+  if (!["action", "live_action"].includes(step.type) && step.fields["on_interrupt"] !== undefined) {
+    const message = "on_interrupt only counts for actions and live actions: nothing else is under way outside.";
+    warn("on_interrupt", message);
   }
 }
 

@@ -19,6 +19,7 @@ const outputFields: Readonly<Record<string, readonly string[]>> = {
   condition: ["result"],
   parallel: ["branches"],
   approval: ["decision", "decidedBy", "comment"],
+  live_action: ["requestId", "status", "summary", "details", "vendorId"],
 };
 
 interface Use {
@@ -117,7 +118,7 @@ function outputMessage(path: Path, { type }: StepSource): string | undefined {
   const field = path[3];
   if (!known || field === undefined || known.includes(String(field))) return undefined;
   const a = type === "approval" ? "an" : "a";
-  return `The output of ${a} ${type} step has ${known.join(", ")}, not ${shown(String(field))}.${nameHint(String(field), known)}`;
+  return `The output of ${a} ${type.replace("_", " ")} step has ${known.join(", ")}, not ${shown(String(field))}.${nameHint(String(field), known)}`;
 }
 
 /** An id with dots has to stand in brackets; else the nearest id. */

@@ -5,6 +5,7 @@ import { parseDuration } from "../expressions/durations.ts";
 import { parseExpression } from "../expressions/expression.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
 import { isTemplate, parseTemplate } from "../expressions/template.ts";
+import { checkLiveAction } from "./check-live-action.ts";
 import { checkNoEffect } from "./check-no-effect.ts";
 import type { Findings } from "./findings.ts";
 import { type StepSource, withBranches } from "./step-source.ts";
@@ -17,13 +18,13 @@ export function checkSteps(steps: readonly StepSource[], findings: Findings): vo
   const all = withBranches(steps);
   checkIds(all, findings);
   for (const step of all) {
-    checkType(step, findings);
     for (const field of ["retry_delay", "timeout", "duration"]) checkDuration(step, field, findings);
     checkExpression(step, findings);
     for (const field of templatedFields) {
       const value = step.fields[field];
       if (value !== undefined) checkTemplates(value, childPath(step.path, field), findings);
     }
+    if (step.type === "live_action") checkLiveAction(step, findings);
     checkNoEffect(step, findings);
   }
 }
@@ -40,15 +41,6 @@ function checkIds(steps: readonly StepSource[], findings: Findings): void {
       findings.problem({ path: `${path}.id`, code: "duplicate_id", message });
     }
   }
-}
-
-/** Live actions may stand in documents already; nothing runs them yet. */
-function checkType({ id, path, type, fields }: StepSource, findings: Findings): void {
-  const isLegacy = type === "action" && fields["action_type"] !== undefined;
-  if (type !== "live_action" && !isLegacy) return;
-  const what = isLegacy ? "live_action (action_type)" : type;
-  const message = `Step ${shown(id ?? path)}: ${what} steps are known but can't be run yet; every other type can.`;
-  findings.problem({ path: `${path}.${isLegacy ? "action_type" : "type"}`, code: "not_yet", message });
 }
 
 function checkDuration({ path, fields }: StepSource, field: string, findings: Findings): void {

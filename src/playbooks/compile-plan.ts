@@ -1,8 +1,9 @@
 import type { Approver } from "../approvals/approver.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { parseDuration } from "../expressions/durations.ts";
+import { capabilityOf, paramsFieldOf } from "./check-live-action.ts";
 import type { Pin } from "./entities.ts";
-import type { FailureRule, Plan, PlanApprovalStep, PlanConditionStep, PlanStep } from "./plan.ts";
+import type { FailureRule, Plan, PlanApprovalStep, PlanConditionStep, PlanLiveActionStep, PlanStep } from "./plan.ts";
 import { type Route, type RouteKind, routesOf, type Strategy, strategyOf } from "./routes.ts";
 import { branchesOf, onlyAsks, type StepSource, stepSources, withBranches } from "./step-source.ts";
 
@@ -60,6 +61,8 @@ function compileStep(source: StepSource, compiling: Compiling): PlanStep {
     }
     case "delay":
       return { ...common, type: "DELAY", onSuccess, durationMs: durationMs(fields["duration"]) ?? 0 };
+    case "live_action":
+      return { ...common, type: "LIVE_ACTION", onSuccess, ...requestedOf(source) };
     case "approval":
       return { ...common, type: "APPROVAL", onSuccess, ...askedOf(source, compiling) };
     default:
@@ -106,6 +109,21 @@ function conditionOf(common: Common, source: StepSource, compiling: Compiling): 
   // Where a failure goes under `continue`: the route knows. Nothing else asks for a condition's onSuccess.
   const onSuccess = common.onFailure === "continue" ? target(source, "FAILURE", compiling) : onFalse;
   return { ...common, type: "CONDITION", onSuccess, expression: String(source.fields["expression"]), onTrue, onFalse };
+}
+
+/** What is a live action's own. */
+function requestedOf(
+  source: StepSource,
+): Pick<PlanLiveActionStep, "capability" | "vendorId" | "target" | "params" | "dryRun"> {
+  const { vendor_id: vendorId, target, dry_run: dryRun } = source.fields;
+  const params = source.fields[paramsFieldOf(source)];
+  return {
+    capability: capabilityOf(source) ?? "",
+    ...(typeof vendorId === "string" ? { vendorId } : {}),
+    target: String(target),
+    params: isJsonObject(params) ? params : {},
+    dryRun: dryRun === true,
+  };
 }
 
 /** What is an approval's own. */

@@ -15,7 +15,13 @@ export interface Plan {
   readonly timeoutMs?: number;
 }
 
-export type PlanStep = PlanActionStep | PlanConditionStep | PlanParallelStep | PlanDelayStep | PlanApprovalStep;
+export type PlanStep =
+  | PlanActionStep
+  | PlanLiveActionStep
+  | PlanConditionStep
+  | PlanParallelStep
+  | PlanDelayStep
+  | PlanApprovalStep;
 
 interface PlanStepCommon {
   readonly id: string;
@@ -46,6 +52,20 @@ export interface PlanActionStep extends PlanStepCommon {
   /** The pinned action's row; the reference's name may be that of another action by now. */
   readonly actionId: string;
   readonly parameters: Readonly<Record<string, Json>>;
+}
+
+export interface PlanLiveActionStep extends PlanStepCommon {
+  readonly type: "LIVE_ACTION";
+  /** lower_snake, e.g. `isolate_host`. */
+  readonly capability: string;
+  /** Left out: the tenant's pinned vendor, or the only one. */
+  readonly vendorId?: string;
+  /** A template. */
+  readonly target: string;
+  /** Texts in it are templates. */
+  readonly params: Readonly<Record<string, Json>>;
+  /** The vendor is not contacted, in no run. */
+  readonly dryRun: boolean;
 }
 
 export interface PlanConditionStep extends PlanStepCommon {

@@ -29,7 +29,8 @@ const stepCommon: JsonObject = {
   on_interrupt: {
     enum: ["retry", "fail"],
     default: "retry",
-    description: "What happens to an action whose server died while it was under way.",
+    description:
+      "What happens to an action whose server died while it was under way. A live action is only called again where doing it twice is doing it once.",
   },
 };
 
@@ -69,14 +70,18 @@ const typeDescriptions: Readonly<Record<string, string>> = {
 };
 
 const liveActionFields: JsonObject = {
-  vendor_id: text(limits.nameLengthMax, "The vendor; the tenant's pinned one when left out."),
+  vendor_id: {
+    ...text(limits.nameLengthMax, "The vendor in lower_snake, such as crowdstrike; left out, the tenant's pinned one"),
+    pattern: "^[a-z][a-z0-9_]*$",
+  },
   target: text(limits.textLengthMax, "What is acted on; may hold {{ templates }}."),
   params: {
     type: "object",
     maxProperties: limits.parametersMax,
-    description: "The capability's parameters; texts may hold {{ templates }}.",
+    description:
+      'The capability\'s parameters; texts may hold {{ templates }}. A credential is {"$secret": "name"}, or left out: it is then looked for under its own name.',
   },
-  dry_run: { type: "boolean", description: "Simulate it: the vendor is not contacted." },
+  dry_run: { type: "boolean", default: false, description: "Simulate it: the vendor is not contacted." },
 };
 
 /** The fields that only one type of step has, and may stand in a branch. */
@@ -106,7 +111,10 @@ const leafFields: Readonly<Record<string, JsonObject>> = {
     on_timeout: { ...target("What follows when nobody decides in time: a step's id, or abort."), default: "abort" },
   },
   live_action: {
-    capability: text(limits.nameLengthMax, "What is done, such as isolate_host."),
+    capability: {
+      ...text(limits.nameLengthMax, "What is done, in lower_snake, such as isolate_host"),
+      pattern: "^[a-z][a-z0-9_]*$",
+    },
     ...liveActionFields,
   },
 };
@@ -123,7 +131,7 @@ const branchingFields: Readonly<Record<string, JsonObject>> = {
       minItems: 1,
       maxItems: limits.playbookStepsMax,
       items: { $ref: "#/$defs/branch" },
-      description: "What runs at the same time, each an action, a delay or an approval.",
+      description: "What runs at the same time, each an action, a live action, a delay or an approval.",
     },
     join: {
       enum: ["all", "any"],
@@ -146,10 +154,13 @@ const required: Readonly<Record<string, readonly string[]>> = {
 
 /** `type: action` with `action_type: ISOLATE_HOST`: the older way to write a live action. */
 const legacyFields: JsonObject = {
-  action_type: text(
-    limits.nameLengthMax,
-    "The capability in capitals, such as ISOLATE_HOST: the older way to write a live_action.",
-  ),
+  action_type: {
+    ...text(
+      limits.nameLengthMax,
+      "The capability in capitals, such as ISOLATE_HOST: the older way to write a live_action",
+    ),
+    pattern: "^[A-Za-z][A-Za-z0-9_]*$",
+  },
   ...leafFields["action"],
   ...liveActionFields,
 };
@@ -166,11 +177,11 @@ export const stepSchemas: Readonly<Record<string, JsonObject>> = {
   step: oneOfTypes(typeNames, "Step"),
   branch: oneOfTypes(branchTypeNames, "Branch"),
   ...Object.fromEntries(typeNames.map((type) => [`${type}Step`, stepSchema(type, ownFields[type], required[type])])),
-  legacyLiveActionStep: stepSchema("action", legacyFields, ["action_type"]),
+  legacyLiveActionStep: stepSchema("action", legacyFields, ["action_type", "target"]),
   ...Object.fromEntries(
     branchTypeNames.map((type) => [`${type}Branch`, branchSchema(type, leafFields[type], required[type])]),
   ),
-  legacyLiveActionBranch: branchSchema("action", legacyFields, ["action_type"]),
+  legacyLiveActionBranch: branchSchema("action", legacyFields, ["action_type", "target"]),
   approver: {
     type: "object",
     minProperties: 1,

@@ -7,7 +7,7 @@ export interface StepSource {
   /** Its place in the list of steps, or of its parallel step's branches. */
   readonly index: number;
   readonly path: string;
-  /** As it is written; of a branch that says nothing, `action`. */
+  /** As it is written; of a branch that says nothing, `action`; of the older spelling of a live action, `live_action`. */
   readonly type: string;
   readonly fields: JsonObject;
   /** The step whose branch this is. */
@@ -20,7 +20,7 @@ export function stepSources(document: JsonObject): StepSource[] {
   if (!Array.isArray(steps)) return [];
   return steps.map((step: Json, index) => {
     const fields = isJsonObject(step) ? step : {};
-    return { ...named(fields), index, path: `$.steps[${index}]`, type: String(fields["type"]), fields };
+    return { ...named(fields), index, path: `$.steps[${index}]`, type: typeOf(fields, fields["type"]), fields };
   });
 }
 
@@ -35,7 +35,7 @@ export function branchesOf(parallel: StepSource): StepSource[] {
       ...named(fields),
       index,
       path: `${parallel.path}.branches[${index}]`,
-      type: String(type),
+      type: typeOf(fields, type),
       fields,
       parallel,
     };
@@ -52,6 +52,15 @@ export function onlyAsks(step: StepSource): boolean {
   if (step.type !== "parallel") return step.type === "approval";
   const branches = branchesOf(step);
   return branches.length > 0 && branches.every(({ type }) => type === "approval");
+}
+
+/** True where a live action is written the older way: `type: action` with `action_type: ISOLATE_HOST`. */
+export function isLegacySpelling({ type, fields }: Pick<StepSource, "type" | "fields">): boolean {
+  return type === "live_action" && fields["type"] !== "live_action";
+}
+
+function typeOf(fields: JsonObject, type: Json | undefined): string {
+  return type === "action" && fields["action_type"] !== undefined ? "live_action" : String(type);
 }
 
 function named({ id }: JsonObject): Pick<StepSource, "id"> {
