@@ -4,11 +4,11 @@ import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
 import type { JsonObject } from "./core/json.ts";
 import type { Log } from "./core/log.ts";
-import { endpointOf } from "./database/address.ts";
+import { type DatabaseAddress, endpointOf } from "./database/address.ts";
 import { migrate } from "./database/migrate.ts";
 import { type Orm, openOrm } from "./database/orm.ts";
 import { entities } from "./entities.ts";
-import { createEgressPolicy } from "./executors/egress.ts";
+import { createEgressPolicy, type EgressPolicy } from "./executors/egress.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
 import { startLiveActions, tellingBoth } from "./live-action-desk.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
@@ -80,18 +80,16 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
   const keyRing = await openKeyRing({ secretsKey: config.SECRETS_KEY, dataDirectory: path.resolve(config.DATA_DIR) });
   const sealer = createSealer(keyRing);
 
-  const egress = createEgressPolicy({
-    allow: config.EGRESS_ALLOW,
-    deny: config.EGRESS_DENY,
-    private: config.EGRESS_PRIVATE,
-    databaseAddress: endpointOf(address),
-  });
+  const egress = egressPolicyOf(config, address);
   const isAlone = database.isEmbedded;
   const { stop, ...runs } = await startRunEngine({ config, log, clock, orm, address, sealer, egress, isAlone });
   closers.push(stop);
   const { hub, readSecrets } = runs;
   const desk = startLiveActions({ orm, sealer, egress, log, news: hub, readSecrets, adapters });
-  closers.push(desk.stop);
+  const stopWork = async () => {
+    await Promise.all([stop(), desk.stop()]);
+  };
+  closers.splice(closers.indexOf(stop), 1, stopWork);
   const { liveActions } = desk;
   const decisions = tellingBoth(runs.decisions, desk.decisions);
 
@@ -118,7 +116,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     readiness: createReadiness({ orm, engine: runs.engine }),
   });
   // Last opened, but its streams go on until the engine has told them how their runs stand.
-  closers.splice(closers.indexOf(stop), 0, () => edge.close());
+  closers.splice(closers.indexOf(stopWork), 0, () => edge.close());
   closers.push(() => edge.refuseNewWork());
   let stopping: Promise<void> | undefined;
   return {
@@ -131,6 +129,16 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
 
 function schemaDocument(schema: JsonObject) {
   return { contentType: "application/schema+json", body: JSON.stringify(schema) };
+}
+
+/** What actions and live actions may connect to. */
+function egressPolicyOf(config: Config, database: DatabaseAddress): EgressPolicy {
+  return createEgressPolicy({
+    allow: config.EGRESS_ALLOW,
+    deny: config.EGRESS_DENY,
+    private: config.EGRESS_PRIVATE,
+    databaseAddress: endpointOf(database),
+  });
 }
 
 /** The last opened is closed first; one that fails to close does not keep the others open. */

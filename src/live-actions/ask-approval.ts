@@ -44,7 +44,9 @@ export function insertWaiting(
     const { id, tenantId, capability, target, actor, state } = row;
     const { vendorId, impact } = adapter;
     const what = row.rollbackOfId === undefined ? capability : `the rollback of ${capability}`;
-    const message = `${row.requestedBy ?? actor.name} asks for ${what} on ${target} with ${vendorId}.`;
+    // Who it is comes first: whom it speaks for is only what it says.
+    const who = row.requestedBy === undefined ? actor.name : `${actor.name}, for ${row.requestedBy},`;
+    const message = `${who} asks for ${what} on ${target} with ${vendorId}.`;
     const approval = inner.create(Approval, {
       id: state.approvalId,
       tenantId,

@@ -4,6 +4,7 @@ import type { Adapter, AdapterRequest, AdapterResult } from "./adapter.ts";
 import {
   DispatchInterrupted,
   type DispatchResult,
+  failed,
   keepable,
   resultOf,
   resultOfError,
@@ -46,8 +47,7 @@ export async function callAdapter(ports: CallPorts, job: AdapterJob): Promise<Di
   const interrupt = () => controller.abort(interrupted());
   ports.stopping.addEventListener("abort", interrupt);
   try {
-    if (ports.stopping.aborted) interrupt();
-    signal.throwIfAborted();
+    if (ports.stopping.aborted) return failed("server_stopping", "The server stops: nobody was contacted.");
     return keepable(resultOf(await firstOf(signal, call(ports, job, { mask, signal }))), mask);
   } catch (error) {
     return keepable(resultOfError(error), mask);

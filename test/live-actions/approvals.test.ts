@@ -55,7 +55,7 @@ describe("a dispatch that people are asked about", () => {
     const approval = await database.orm.em.fork().findOneOrFail(Approval, { id: approvalId });
     expect(approval).toMatchObject({
       ...{ status: "PENDING", dispatchId: waiting.id, runId: null, approvers: [{ role: "security_lead" }] },
-      message: "alice asks for isolate_host on host-77 with acme.",
+      message: "test, for alice, asks for isolate_host on host-77 with acme.",
       effect: {
         liveAction: {
           ...{ capability, vendorId: "acme", target: "host-77", impact: "HIGH", caseId: "case-1" },

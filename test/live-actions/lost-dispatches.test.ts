@@ -71,6 +71,14 @@ describe("a dispatch whose node died", () => {
 });
 
 describe("a node that stops", () => {
+  test("calls nobody any more, and says so", async () => {
+    const asked: Asked[] = [];
+    const world = await dispatchWorld(database.orm, [scriptedAdapter({ asked })]);
+    await world.ports.performer.stop();
+    expect(await world.dispatch(tenant, { params })).toMatchObject({ status: "FAILED", error: "server_stopping" });
+    expect(asked).toEqual([]);
+  });
+
   test("waits for what it has under way", async () => {
     const { world, ended, answer } = await underWay();
     const stopped = world.ports.performer.stop();
