@@ -1,6 +1,7 @@
 import { DomainFailure } from "../core/failures.ts";
-import { isJsonObject, type Json, type JsonObject, storableJson, storableText } from "../core/json.ts";
+import { isJsonObject, type JsonObject, storableJson, storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
+import { isNestedDeeper } from "../core/nesting.ts";
 import type { Mask } from "../secrets/mask.ts";
 import type { AdapterResult } from "./adapter.ts";
 import { VendorError } from "./vendor-http.ts";
@@ -83,23 +84,35 @@ function codeOf(error: unknown): string {
 
 /** The result as it may be stored and shown: without a secret, within bounds, in texts that PostgreSQL takes. */
 export function keepable(result: DispatchResult, mask: Mask): DispatchResult {
-  const details = storableJson(mask.json(result.details)) as JsonObject;
-  const size = Buffer.byteLength(JSON.stringify(details));
-  const isTooLarge = size > limits.outputBytesMax;
+  const { details, problem } = keepableDetails(result.details, mask);
   const warnings = result.warnings.slice(0, limits.warningsMax).map((warning) => line(mask.text(String(warning))));
-  const tooLarge = `The details had ${size} bytes; at most ${limits.outputBytesMax} are kept.`;
   return {
     status: result.status,
     error: result.status === "FAILED" ? storableText(result.error ?? "Error").slice(0, 128) || "Error" : null,
     summary: line(mask.text(result.summary)),
-    details: isTooLarge ? kept(details) : details,
-    warnings: isTooLarge ? [...warnings, tooLarge] : warnings,
+    details,
+    warnings: problem === undefined ? warnings : [...warnings, problem],
   };
 }
 
-/** Of details that are too large: what says how it ended. */
-function kept({ completion }: JsonObject): JsonObject {
-  return { is_truncated: true, ...(completion === undefined ? {} : { completion: completion satisfies Json }) };
+function keepableDetails(details: JsonObject, mask: Mask): { details: JsonObject; problem?: string } {
+  // First: what is nested deeper than the stack can't even be measured.
+  if (isNestedDeeper(details, limits.documentDepthMax)) {
+    return cut(
+      details,
+      `The details were nested deeper than ${limits.documentDepthMax} levels, so they were not kept.`,
+    );
+  }
+  const masked = storableJson(mask.json(details)) as JsonObject;
+  const size = Buffer.byteLength(JSON.stringify(masked));
+  if (size <= limits.outputBytesMax) return { details: masked };
+  return cut(details, `The details had ${size} bytes; at most ${limits.outputBytesMax} are kept.`);
+}
+
+/** Of details that can't be kept: what says how it ended. */
+function cut({ completion }: JsonObject, problem: string): { details: JsonObject; problem: string } {
+  const kept = typeof completion === "string" ? { completion: line(completion) } : {};
+  return { details: { is_truncated: true, ...kept }, problem };
 }
 
 function line(text: string): string {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Json } from "../../src/core/json.ts";
 import { limits } from "../../src/core/limits.ts";
 import { EgressRefused } from "../../src/executors/egress.ts";
 import type { Adapter, AdapterResult } from "../../src/live-actions/adapter.ts";
@@ -105,5 +106,18 @@ describe("what an adapter throws or answers", () => {
     const ended = await dispatch(mine, { params: credentials });
     expect(ended).toMatchObject({ status: "SUCCEEDED", details: { is_truncated: true, completion: "confirmed" } });
     expect(ended.warnings).toEqual([expect.stringContaining("at most")]);
+  });
+
+  test("that is nested deeper than anybody reads is cut too, of a refusal as well", async () => {
+    let deep: Json = 1;
+    for (let depth = 0; depth < 100_000; depth += 1) deep = { deep };
+    const done = { status: "SUCCEEDED", summary: "Done.", details: { deep } } as const;
+    const succeeding = await withAdapter({ answer: async () => done });
+    expect(await succeeding.dispatch(mine, { params: credentials })).toMatchObject({
+      ...{ status: "SUCCEEDED", details: { is_truncated: true, completion: "confirmed" } },
+    });
+    const refusing = await withAdapter({ answer: () => Promise.reject(new VendorError("No.", 400, deep)) });
+    const refused = await refusing.dispatch(mine, { params: credentials });
+    expect(refused).toMatchObject({ error: "vendor_error", details: { is_truncated: true } });
   });
 });
