@@ -25,6 +25,8 @@ export interface LiveActionInput {
   readonly caseId?: string | null | undefined;
   readonly requestedBy?: string | null | undefined;
   readonly dryRun?: boolean | null | undefined;
+  /** Bound of the vendor's call, besides the adapter's own: of a step. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface AcceptedRequest {

@@ -25,6 +25,8 @@ export interface AdapterJob {
   readonly secrets: readonly string[];
   /** Of the dispatch that is to be undone; without it, the adapter does what it is for. */
   readonly undo?: JsonObject | undefined;
+  /** Bound of the call, besides the adapter's own. */
+  readonly timeoutMs?: number | undefined;
 }
 
 interface CallPorts {
@@ -43,7 +45,8 @@ export async function callAdapter(ports: CallPorts, job: AdapterJob): Promise<Di
   const mask = createMask([...own, ...job.secrets]);
   const controller = new AbortController();
   const { signal } = controller;
-  const timer = setTimeout(() => controller.abort(timedOut(adapter)), adapter.timeoutMs);
+  const timeoutMs = Math.min(adapter.timeoutMs, job.timeoutMs ?? Number.POSITIVE_INFINITY);
+  const timer = setTimeout(() => controller.abort(timedOut(timeoutMs)), timeoutMs);
   const interrupt = () => controller.abort(interrupted());
   ports.stopping.addEventListener("abort", interrupt);
   try {
@@ -81,7 +84,7 @@ function firstOf(signal: AbortSignal, answer: Promise<AdapterResult>): Promise<A
   });
 }
 
-function timedOut({ timeoutMs }: Adapter): VendorTimeout {
+function timedOut(timeoutMs: number): VendorTimeout {
   return new VendorTimeout(
     `The vendor did not answer within ${timeoutMs / 1_000} s. Whether it took effect is unknown: look at the vendor.`,
   );

@@ -33,6 +33,8 @@ export interface Performance {
   readonly credentials: CredentialPlan;
   /** Details of what is to be undone, where that is what it is for. */
   readonly undo?: JsonObject | undefined;
+  /** Bound of the call, besides the adapter's own. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Carries out dispatches of this node, each to its end, which is durable before anybody hears of it. */
@@ -80,7 +82,8 @@ export class Performer {
     return ended;
   }
 
-  async #call({ dispatch, adapter, target, params, secrets, credentials, undo }: Performance): Promise<DispatchResult> {
+  async #call(performance: Performance): Promise<DispatchResult> {
+    const { dispatch, adapter, target, params, secrets, credentials, undo, timeoutMs } = performance;
     const { tenantId, requestId } = dispatch;
     const request = { requestId, target, params };
     try {
@@ -88,7 +91,7 @@ export class Performer {
       const missing = missingOf(adapter, new Set(Object.keys(opened)));
       // Taken out of the store meanwhile.
       if (missing.length > 0) return missingCredentials(adapter, request, { missing, isAddressStrange: false });
-      const job = { tenantId, adapter, request, secrets, credentials: opened, undo };
+      const job = { tenantId, adapter, request, secrets, credentials: opened, undo, timeoutMs };
       return await callAdapter({ openHttp: this.#ports.openHttp, stopping: this.stopping }, job);
     } catch (error) {
       // Of the credential store: nobody was called.

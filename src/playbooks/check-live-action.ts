@@ -51,7 +51,7 @@ function checkSpelling({ path, fields }: StepSource, findings: Findings): void {
 }
 
 const credentialName =
-  /(^|_)(token|secret|password|passwd|passphrase|credentials?|api_?key|access_key|private_key|client_id)(_|$)/i;
+  /(^|_)(token|secret|password|passwd|passphrase|credentials?|api_?key|access_key|private_key|client_id|external_id)(_|$)/i;
 
 /** True for a text under a name that sounds like that of a credential: what adapters there are is not known here. */
 function isLiteralCredential(name: string, value: Json): boolean {

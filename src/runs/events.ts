@@ -61,10 +61,12 @@ export interface RequestedApproval {
   readonly bound: Readonly<Record<string, BoundStep>>;
 }
 
-/** An action step that an approval lets happen. */
+/** An action or a live action that an approval lets happen. */
 export interface BoundStep {
-  /** The exact version that was shown, `name@MAJOR.MINOR.PATCH`: no other runs. */
-  readonly actionRef: string;
+  /** Of an action: the exact version that was shown, `name@MAJOR.MINOR.PATCH`: no other runs. */
+  readonly actionRef?: string;
+  /** Of a live action: what it is done to, where that was known. */
+  readonly target?: string;
   /** Parameters as they were rendered; those that could not be known yet are left out. */
   readonly parameters?: Readonly<Record<string, Json>>;
 }

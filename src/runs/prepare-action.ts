@@ -23,7 +23,7 @@ export function prepareAction(
   written: PlanActionStep,
 ): PreparedStep | Promise<PreparedStep> {
   const bound = boundStep(start.state, start.run.plan, written.id);
-  const step = bound ? { ...written, actionRef: bound.actionRef } : written;
+  const step = bound?.actionRef === undefined ? written : { ...written, actionRef: bound.actionRef };
   const action = resolveAction(ports, start, step);
   const secrets = action instanceof Promise ? undefined : storedSecrets(ports, start, { step, action });
   const env = ports.variables(start.run.tenantId);

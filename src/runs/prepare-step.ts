@@ -2,6 +2,7 @@ import { evaluateExpression, expressionPaths, parseExpression } from "../express
 import type { PlanApprovalStep, PlanConditionStep, PlanDelayStep } from "../playbooks/plan.ts";
 import { dryRunOf } from "./dry-run.ts";
 import { prepareAction } from "./prepare-action.ts";
+import { prepareLiveAction } from "./prepare-live-action.ts";
 import { prepareSafely } from "./prepare-safely.ts";
 import { prepareApproval } from "./request-approval.ts";
 import { runScope } from "./run-scope.ts";
@@ -14,6 +15,8 @@ export function prepareStep(ports: StepPorts, start: StepStart): PreparedStep | 
   switch (step.type) {
     case "ACTION":
       return prepareAction(ports, start, step);
+    case "LIVE_ACTION":
+      return withVariables(ports, start, (env) => prepareLiveAction(ports, start, step, env));
     case "CONDITION":
       return withVariables(ports, start, (env) => {
         return prepareSafely({ ports, start, secrets: [] }, () => condition(step, start, env));

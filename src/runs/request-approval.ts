@@ -2,7 +2,7 @@ import { newId } from "../core/ids.ts";
 import { storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import { renderTemplate } from "../expressions/template.ts";
-import type { Plan, PlanActionStep, PlanApprovalStep, PlanStep } from "../playbooks/plan.ts";
+import type { Plan, PlanApprovalStep, PlanStep } from "../playbooks/plan.ts";
 import { createMask } from "../secrets/mask.ts";
 import { type AllowedStep, type EffectMoment, effectOf } from "./approval-effect.ts";
 import type { BoundStep } from "./events.ts";
@@ -23,9 +23,9 @@ export function prepareApproval(
   env: Readonly<Record<string, string>>,
 ): PreparedStep | Promise<PreparedStep> {
   const behind = stepsBehind(start, step);
-  const actions = behind.map((one) => resolveAction(ports, start, one.step));
+  const actions = behind.map(({ step: one }) => (one.type === "ACTION" ? resolveAction(ports, start, one) : undefined));
   const request = (resolved: readonly AllowedStep["action"][]): PreparedStep => {
-    const allowed = behind.map((one, index) => ({ ...one, action: resolved[index]! }));
+    const allowed = behind.map((one, index) => ({ ...one, action: resolved[index] }) as AllowedStep);
     return prepareSafely({ ports, start, secrets: [] }, () => requestOf(ports, start, { step, env, allowed }));
   };
   // Every promise is awaited here, so that none can fail unheard.
@@ -44,13 +44,13 @@ export function boundStep(state: RunState, plan: Plan, stepId: string): BoundSte
 }
 
 /**
- * Every action that can come after a yes and before people are asked again, in the order of the document. After a branch, that is what
+ * Every action and live action that can come after a yes and before people are asked again, in the order of the document. After a branch, that is what
  * follows its parallel step. What a rerun took over does not come again.
  */
 function stepsBehind(
   { run: { plan }, state }: StepStart,
   approval: PlanApprovalStep,
-): { step: PlanActionStep; isNext: boolean }[] {
+): Pick<AllowedStep, "step" | "isNext">[] {
   const around = approval.parallel === undefined ? undefined : plan.steps.get(approval.parallel);
   const first = (around ?? approval).onSuccess;
   const reached = new Set<string>();
@@ -62,7 +62,8 @@ function stepsBehind(
     waiting.push(...successorsOf(step));
   }
   return [...plan.steps.values()].flatMap((step) => {
-    if (step.type !== "ACTION" || !reached.has(step.id) || state.steps.get(step.id)?.isTakenOver) return [];
+    const acts = step.type === "ACTION" || step.type === "LIVE_ACTION";
+    if (!acts || !reached.has(step.id) || state.steps.get(step.id)?.isTakenOver) return [];
     return [{ step, isNext: step.id === first || (step.parallel !== undefined && step.parallel === first) }];
   });
 }
@@ -72,6 +73,7 @@ function successorsOf(step: PlanStep): readonly string[] {
   const next = (...ids: (string | null)[]) => [...ids, fallback].filter((id) => id !== null);
   switch (step.type) {
     case "ACTION":
+    case "LIVE_ACTION":
     case "DELAY":
       return next(step.onSuccess);
     case "CONDITION":
@@ -96,7 +98,8 @@ function requestOf(ports: StepPorts, start: StepStart, { step, env, allowed }: R
   const { run, state } = start;
   const scope = runScope(run, state, env);
   const mask = createMask(Object.values(run.givenSecrets));
-  const moment: EffectMoment = { plan: run.plan, state, approval: step, scope, mask };
+  const { isCredential } = ports.liveActions;
+  const moment: EffectMoment = { plan: run.plan, state, approval: step, scope, mask, isCredential };
   const { value, warnings } = renderTemplate(step.message ?? null, scope);
   const text = value === null || typeof value === "string" ? value : JSON.stringify(value);
   const { shown, bound } = effectOf(allowed, moment);

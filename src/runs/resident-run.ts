@@ -74,10 +74,15 @@ export class ResidentRun {
     const overdue = fallDue(this.#walk, this.info, this.#now()).items.filter((item) => item.type === "NOTICE");
     const isTimedOut = overdue.some(({ code }) => code === "run_timed_out");
     const isEnding = run.ending !== undefined || isTimedOut || signals.some(({ type }) => type === "CANCEL");
-    const interrupted = this.#executing().map((step) => {
-      const parallel = this.info.plan.steps.get(step.stepId)?.parallel ?? "";
+    const interrupted = this.#executing().flatMap((step) => {
+      const planned = this.info.plan.steps.get(step.stepId);
+      const parallel = planned?.parallel ?? "";
       const isOverdue = overdue.some(({ stepId }) => stepId === parallel);
-      return interruptedFact(step, isEnding || isOverdue || run.steps.get(parallel)?.closing !== undefined);
+      const isOver = isEnding || isOverdue || run.steps.get(parallel)?.closing !== undefined;
+      const takenBack = isOver && this.#work.takeBack(step);
+      if (!takenBack) return interruptedFact(step, isOver, planned?.type);
+      void this.#perform(takenBack);
+      return [];
     });
     items.push(...heard.facts, ...overdue, ...interrupted);
     for (const [stepId, attempt] of ready) items.push({ type: "START_STEP", stepId, attempt });
@@ -109,7 +114,7 @@ export class ResidentRun {
   /** Starts nothing more, and resolves when no executor of it is at work and what they did is handed over. */
   async rest(): Promise<void> {
     this.#isResting = true;
-    while (this.#work.atWork > 0 || (this.#isOpen && this.#executing().length > 0)) {
+    while (this.#work.isBusy(this.#isOpen ? this.#executing() : [])) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }

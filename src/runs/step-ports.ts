@@ -2,6 +2,7 @@ import type { ActionCatalogue } from "../actions/action-catalogue.ts";
 import { type Json, storableText } from "../core/json.ts";
 import type { Log } from "../core/log.ts";
 import type { Attempt, Outcome } from "../executors/executor.ts";
+import type { StepDispatches } from "../live-actions/step-dispatches.ts";
 import type { Completion } from "./completion.ts";
 import type { StepStatusFact } from "./events.ts";
 import type { RunState } from "./fold.ts";
@@ -16,6 +17,7 @@ export interface StepPorts {
   ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
   readonly readSecrets: (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   readonly execute: (attempt: Attempt) => Promise<Outcome>;
+  readonly liveActions: StepDispatches;
   /** The time of the cluster, milliseconds since 1970. */
   readonly now: () => number;
   readonly log: Log;
@@ -23,15 +25,26 @@ export interface StepPorts {
 
 /** What an executor under way reports to and hears from. */
 export interface Conversation {
+  /** Aborted when the step is to end, and when the run is lost. */
   readonly signal: AbortSignal;
+  /** Aborted when the run is not this node's to act for any more: nothing is to be undone, and nobody hears an outcome. */
+  readonly lost: AbortSignal;
   readonly onLog: Attempt["onLog"];
+  /** For a step that takes its own slot. Undefined where the step was told to end before there was one. */
+  readonly inSlot: <T>(task: () => Promise<T>) => Promise<T | undefined>;
 }
+
+/** How a step's attempt ended. SIMULATED: nobody was contacted, and the run goes on as after a success. */
+export type StepOutcome = (Outcome | { readonly status: "SIMULATED"; readonly output: Json }) &
+  Pick<StepStatusFact, "warnings" | "isFinal">;
 
 /** A step that is about to begin: what to write, and, where it has an effect, what to call once that is durable. */
 export interface PreparedStep {
   readonly fact: StepStatusFact;
   /** Runs the executor to its end; never rejects for what the outside world does. */
-  readonly begin?: (conversation: Conversation) => Promise<Outcome>;
+  readonly begin?: (conversation: Conversation) => Promise<StepOutcome>;
+  /** It may wait long without an executor at work, and takes a slot itself when it needs one. */
+  readonly takesOwnSlot?: true;
   /** The action that begins. */
   readonly action?: Completion["action"];
   /** The request for approval that becomes durable with the fact. */

@@ -1,15 +1,16 @@
 import { type Json, storableText } from "../core/json.ts";
-import type { Attempt, Outcome } from "../executors/executor.ts";
+import type { Attempt } from "../executors/executor.ts";
 import { askAgain } from "./ask-again.ts";
 import type { CompletionNews, TellCompletion } from "./completion.ts";
 import type { LogFact, NoticeFact, StepStatusFact } from "./events.ts";
 import type { ExecutorSlots } from "./executor-slots.ts";
-import type { RunState } from "./fold.ts";
+import type { RunState, StepState } from "./fold.ts";
 import { LogBudget } from "./log-budget.ts";
 import type { RunInfo } from "./new-run.ts";
 import { triesAgainAfter } from "./outcome-rules.ts";
+import { prepareEnd } from "./prepare-live-action.ts";
 import { prepareStep } from "./prepare-step.ts";
-import type { PreparedStep, StepPorts, StepStart } from "./step-ports.ts";
+import type { Conversation, PreparedStep, StepOutcome, StepPorts, StepStart } from "./step-ports.ts";
 import { storableOutcome } from "./storable-outcome.ts";
 
 export interface StepWorkPorts {
@@ -27,6 +28,8 @@ interface Work {
   readonly controller: AbortController;
   /** An executor answers for it, or is about to. */
   isBegun: boolean;
+  /** It has begun, and waits without a slot: for people, say. A node that stops does not wait for it. */
+  isIdle: boolean;
   /** Its output, once the run is about to hear of it. */
   output: Json | undefined;
 }
@@ -49,6 +52,7 @@ export class StepWork {
   readonly #isWanted = () => this.#isOpen;
   readonly #onFailed = (reason: unknown) =>
     this.#ports.steps.log.error({ runId: this.#info.id, reason: String(reason) }, "step.asked_again");
+  readonly #lost = new AbortController();
   #atWork = 0;
   #isOpen = true;
 
@@ -57,9 +61,9 @@ export class StepWork {
     this.#info = info;
   }
 
-  /** Executors that were called and have not ended. */
-  get atWork(): number {
-    return this.#atWork;
+  /** Whether an executor is at work, or one of these steps is about to tell its outcome. What goes on without this node does not count. */
+  isBusy(executing: readonly StepState[]): boolean {
+    return this.#atWork > 0 || executing.some(({ stepId }) => !this.#underWay.get(stepId)?.isIdle);
   }
 
   has(stepId: string): boolean {
@@ -68,8 +72,7 @@ export class StepWork {
 
   /** Works out the inputs of a step, without a promise where there is nothing to wait for. */
   prepare({ stepId, attempt }: Pick<StepStart, "stepId" | "attempt">): Prepared | Promise<Prepared | undefined> {
-    const work: Work = { controller: new AbortController(), isBegun: false, output: undefined };
-    this.#underWay.set(stepId, work);
+    const work = this.#take(stepId);
     const { steps, run } = this.#ports;
     const step = askAgain({
       ask: () => prepareStep(steps, { stepId, attempt, run: this.#info, state: run(), outputs: this.#outputs }),
@@ -77,6 +80,27 @@ export class StepWork {
       onFailed: this.#onFailed,
     });
     return step instanceof Promise ? step.then((later) => later && prepared(later, work)) : prepared(step, work);
+  }
+
+  /**
+   * A live action that was under way on a node that died, of a run that is ending: it is told to end, and its outcome is to be heard.
+   * @returns Undefined for any other step.
+   */
+  takeBack(known: StepState): Prepared | undefined {
+    const { stepId } = known;
+    const step = this.#info.plan.steps.get(stepId);
+    if (step?.type !== "LIVE_ACTION") return undefined;
+    const { steps, run } = this.#ports;
+    const work = this.#take(stepId);
+    work.isBegun = true;
+    work.controller.abort();
+    return prepared(prepareEnd(steps, { run: this.#info, step, known }, run()), work);
+  }
+
+  #take(stepId: string): Work {
+    const work: Work = { controller: new AbortController(), isBegun: false, isIdle: false, output: undefined };
+    this.#underWay.set(stepId, work);
+    return work;
   }
 
   /** It does not begin, or the run hears its outcome now. */
@@ -100,31 +124,47 @@ export class StepWork {
   /** Ends everything, and tells nothing more. */
   drop(): void {
     this.#isOpen = false;
+    this.#lost.abort();
     for (const { controller } of this.#underWay.values()) controller.abort();
   }
 
   /**
    * Runs the executor to its end, as soon as there is a place for it. Never rejects. The step is under way until `forget`.
    */
-  async perform({ step: { fact, begin }, work }: Prepared): Promise<Outcome> {
+  async perform({ step: { fact, begin, takesOwnSlot }, work }: Prepared): Promise<StepOutcome> {
     const { signal } = work.controller;
-    const giveBack = await this.#ports.slots.take(this.#info.tenantId, signal);
-    if (!giveBack || !begin) return { status: "CANCELLED" };
-    this.#atWork += 1;
-    const outcome = storableOutcome(await begin({ signal, onLog: this.#logger(fact) }), this.#allOutputs());
-    this.#atWork -= 1;
-    giveBack();
+    const { signal: lost } = this.#lost;
+    const inSlot: Conversation["inSlot"] = (task) => this.#inSlot(work, task);
+    const task = async () => begin?.({ signal, lost, inSlot, onLog: this.#logger(fact) });
+    work.isIdle = takesOwnSlot ?? false;
+    const ended = (await (takesOwnSlot ? task() : inSlot(task))) ?? { status: "CANCELLED" };
+    const outcome = storableOutcome(ended, this.#allOutputs());
     if ("output" in outcome) work.output = outcome.output;
     return outcome;
+  }
+
+  async #inSlot<T>(work: Work, task: () => Promise<T>): Promise<T | undefined> {
+    const giveBack = await this.#ports.slots.take(this.#info.tenantId, work.controller.signal);
+    if (!giveBack) return undefined;
+    const { isIdle } = work;
+    work.isIdle = false;
+    this.#atWork += 1;
+    try {
+      return await task();
+    } finally {
+      this.#atWork -= 1;
+      work.isIdle = isIdle;
+      giveBack();
+    }
   }
 
   /** What an outcome triggers: nothing where nothing can be triggered, or where the action is tried again. Never rejects. */
   completion(
     { step: { fact, action } }: Prepared,
-    outcome: Outcome,
+    outcome: StepOutcome,
   ): CompletionNews | undefined | Promise<CompletionNews | undefined> {
     const { completions } = this.#ports;
-    if (!completions || !action || outcome.status === "CANCELLED") return undefined;
+    if (!completions || !action || outcome.status === "CANCELLED" || outcome.status === "SIMULATED") return undefined;
     const { stepId, attempt } = fact;
     const run = this.#ports.run();
     const state = run.steps.get(stepId);

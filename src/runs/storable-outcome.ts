@@ -1,16 +1,16 @@
 import { type Json, storableJson, storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
-import type { ExecutionError, Outcome } from "../executors/executor.ts";
+import type { ExecutionError } from "../executors/executor.ts";
+import type { StepOutcome } from "./step-ports.ts";
 
 /**
  * The outcome as it can be stored; an output that is too large, by itself or with those of the other steps, fails the step with
  * `output_too_large`. `others` are the outputs that the run has already.
  */
-export function storableOutcome(outcome: Outcome, others: Iterable<Json | undefined>): Outcome {
+export function storableOutcome(outcome: StepOutcome, others: Iterable<Json | undefined>): StepOutcome {
   if (outcome.status === "CANCELLED") return outcome;
   if (outcome.status === "TIMED_OUT") return { ...outcome, error: storableError(outcome.error) };
-  const failed =
-    outcome.status === "FAILED" ? { status: outcome.status, error: storableError(outcome.error) } : undefined;
+  const failed = outcome.status === "FAILED" ? withoutOutput(outcome) : undefined;
   if (outcome.output === undefined) return failed ?? outcome;
   const text = JSON.stringify(outcome.output);
   const bytes = Buffer.byteLength(text);
@@ -19,7 +19,11 @@ export function storableOutcome(outcome: Outcome, others: Iterable<Json | undefi
     return failed ?? { status: "FAILED", error: { code: "output_too_large", message: problem } };
   const output = storableJson(outcome.output, text);
   if (typeof output === "object" && output !== null) sizes.set(output, bytes);
-  return { ...(failed ?? { status: "SUCCEEDED" }), output };
+  return { ...(failed ?? outcome), output } as StepOutcome;
+}
+
+function withoutOutput({ output: _output, error, ...rest }: StepOutcome & { readonly status: "FAILED" }): StepOutcome {
+  return { ...rest, error: storableError(error) };
 }
 
 /** Bytes of outputs as JSON, so that a thousand steps do not each measure all before them. */

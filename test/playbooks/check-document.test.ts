@@ -113,22 +113,6 @@ steps:
     }
   });
 
-  test("can't have steps yet that nothing can run, and is told which", () => {
-    const steps = `- {id: a, name: a, type: live_action, capability: isolate_host, target: h}
-- {id: b, name: b, type: action, action_type: ISOLATE_HOST, target: h}
-- id: p
-  name: p
-  type: parallel
-  branches: [{id: c, type: live_action, capability: isolate_host, target: h}, {id: d, action_type: BLOCK_IP, target: h}]`;
-    const { issues } = check(playbook(steps));
-    expect(issues.map(({ code, path, message }) => [code, path, /Step "([\w-]+)"/.exec(message)?.[1]])).toEqual([
-      ["not_yet", "$.steps[0].type", "a"],
-      ["not_yet", "$.steps[1].action_type", "b"],
-      ["not_yet", "$.steps[2].branches[0].type", "c"],
-      ["not_yet", "$.steps[2].branches[1].action_type", "d"],
-    ]);
-  });
-
   test("refers to steps that exist, by words that fit", () => {
     const steps = `${action("notify-team", "on_success: notify-taem")}
 ${action("b", "on_success: abort, on_failure: next")}

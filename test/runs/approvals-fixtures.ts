@@ -6,7 +6,7 @@ import { type RunState, type StepState, unstarted } from "../../src/runs/fold.ts
 import type { RunInfo } from "../../src/runs/new-run.ts";
 import { prepareApproval } from "../../src/runs/request-approval.ts";
 import type { PreparedStep, StepPorts } from "../../src/runs/step-ports.ts";
-import { definitionOf } from "./engine-world.ts";
+import { definitionOf, noLiveActions } from "./engine-world.ts";
 import { planOf } from "./walk-driver.ts";
 
 const common = { onSuccess: null, onFailure: "abort", maxRetries: 0, retryDelayMs: 0 } as const;
@@ -41,7 +41,12 @@ function portsOf({ definitions = {}, problems = {}, isSlow = false }: World): St
     if (!isSlow) return action;
     return problem ? Promise.reject(problem) : Promise.resolve(action);
   };
-  return { actions: { resolve, files: async () => [] }, log: silentLog, now: () => 1_000 } as unknown as StepPorts;
+  return {
+    actions: { resolve, files: async () => [] },
+    liveActions: noLiveActions,
+    log: silentLog,
+    now: () => 1_000,
+  } as unknown as StepPorts;
 }
 
 export interface Given extends World {

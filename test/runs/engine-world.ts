@@ -74,6 +74,9 @@ export function catalogueOf(
   } as unknown as EnginePorts["steps"]["actions"];
 }
 
+/** Of runs without live actions. */
+export const noLiveActions = { isCredential: () => false } as unknown as EnginePorts["steps"]["liveActions"];
+
 export interface EngineOptions {
   readonly execute: Execute;
   readonly address: DatabaseAddress;
@@ -104,6 +107,7 @@ export function createEngine({ execute, address, plans, hub = new Hub(), steps }
         const action = new URL(call.url).pathname.slice(1);
         return execute({ action, arguments: (call.body ?? {}) as JsonObject, runId, stepId, attempt });
       },
+      liveActions: noLiveActions,
       ...steps,
     },
   });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { PlanStep } from "../../src/playbooks/plan.ts";
 import { prepareStep } from "../../src/runs/prepare-step.ts";
 import type { StepPorts, StepStart } from "../../src/runs/step-ports.ts";
+import { noLiveActions } from "./engine-world.ts";
 import { actionStep, approvalStep, conditionStep, planOf } from "./walk-driver.ts";
 
 /** A catalogue whose answers nobody can work with. */
@@ -15,7 +16,7 @@ const broken = {
 async function prepared(...steps: readonly [PlanStep, ...PlanStep[]]) {
   const said: object[] = [];
   const log = { error: (fields: object, name: string) => said.push({ ...fields, name }) };
-  const ports = { actions: broken, variables: () => ({}), now: () => 0, log };
+  const ports = { actions: broken, variables: () => ({}), liveActions: noLiveActions, now: () => 0, log };
   const run = { id: "r", tenantId: "t", plan: planOf(steps), context: {}, givenSecrets: {}, startedBy: {} };
   const start = { run, state: { steps: new Map() }, stepId: steps[0].id, attempt: 1, outputs: () => [] };
   const { fact } = await prepareStep(ports as unknown as StepPorts, start as unknown as StepStart);
