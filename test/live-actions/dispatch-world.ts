@@ -34,8 +34,12 @@ export interface DispatchWorld {
 // Adapters of these tests call nobody.
 const noHttp = {} as VendorHttp;
 
-export async function dispatchWorld(orm: Orm, adapters: readonly Adapter[]): Promise<DispatchWorld> {
-  const secretsKey = randomBytes(32).toString("base64");
+/** @param secretsKey The same for every node of a cluster. */
+export async function dispatchWorld(
+  orm: Orm,
+  adapters: readonly Adapter[],
+  secretsKey = randomBytes(32).toString("base64"),
+): Promise<DispatchWorld> {
   const sealer = createSealer(await openKeyRing({ secretsKey, dataDirectory: "/nonexistent" }));
   const registry = createRegistry();
   for (const adapter of adapters) registry.register(adapter, { source: "BUILTIN", origin: "this test" });

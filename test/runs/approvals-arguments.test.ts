@@ -3,8 +3,8 @@ import type { Json } from "../../src/core/json.ts";
 import { limits } from "../../src/core/limits.ts";
 import type { PlanStep } from "../../src/playbooks/plan.ts";
 import { approvalStep, type Given, parallelStep, requestOf } from "./approvals-fixtures.ts";
-import { definitionOf } from "./engine-world.ts";
-import { actionStep } from "./walk-driver.ts";
+import { definitionOf, noLiveActions } from "./engine-world.ts";
+import { actionStep, liveActionStep } from "./walk-driver.ts";
 
 describe("the arguments of the next step", () => {
   const nextWith = (parameters: Readonly<Record<string, Json>>, given: Partial<Given> = {}) =>
@@ -116,5 +116,40 @@ describe("the arguments of the next step", () => {
     expect(effect.steps.length + (effect.moreStepsCount ?? 0)).toBe(ids.length);
     expect(effect.steps.length).toBeGreaterThan(50);
     expect(Object.keys(bound)).toHaveLength(ids.length);
+  });
+});
+
+describe("a live action that an approval lets happen", () => {
+  const isCredential = (name: string) => name === "acme_token";
+  const liveActions = { ...noLiveActions, isCredential };
+
+  test("is shown with its target and params, which are bound; one that is not next without them", async () => {
+    const params = { note: "{{ finding.title }}", at: "{{ now }}", acme_token: "s3cret" };
+    const { effect, bound } = await requestOf({
+      steps: [
+        approvalStep("ask", { onSuccess: "isolate" }),
+        liveActionStep("isolate", { target: "{{ finding.ip }}", params, vendorId: "acme", onSuccess: "later" }),
+        liveActionStep("later", { capability: "block_ip", target: "{{ finding.ip }}" }),
+      ],
+      liveActions,
+    });
+    expect(effect.steps).toEqual([
+      {
+        ...{ stepId: "isolate", name: "isolate", capability: "isolate_host", vendorId: "acme", target: "10.0.0.7" },
+        parameters: { note: "Odd", at: "{{ now }}", acme_token: "***" },
+      },
+      { stepId: "later", name: "later", capability: "block_ip", vendorId: null },
+    ]);
+    expect(bound).toEqual({ isolate: { target: "10.0.0.7", parameters: { note: "Odd" } } });
+  });
+
+  test("is shown as it is written, and not bound, where the target is not known yet", async () => {
+    const steps = [
+      approvalStep("ask", { onSuccess: "isolate" }),
+      liveActionStep("isolate", { target: "{{ steps.ask.output.comment }}" }),
+    ];
+    const { effect, bound } = await requestOf({ steps, liveActions });
+    expect(effect.steps[0]).toMatchObject({ target: "{{ steps.ask.output.comment }}" });
+    expect(bound).toEqual({ isolate: { parameters: {} } });
   });
 });

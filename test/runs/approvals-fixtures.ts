@@ -30,9 +30,10 @@ interface World {
   readonly problems?: Readonly<Record<string, Error>>;
   /** Answers come as promises. */
   readonly isSlow?: boolean;
+  readonly liveActions?: StepPorts["liveActions"];
 }
 
-function portsOf({ definitions = {}, problems = {}, isSlow = false }: World): StepPorts {
+function portsOf({ definitions = {}, problems = {}, isSlow = false, liveActions = noLiveActions }: World): StepPorts {
   const resolve = (_tenantId: string, { actionId }: { readonly actionId: string }) => {
     const problem = problems[actionId];
     if (problem && !isSlow) throw problem;
@@ -43,7 +44,7 @@ function portsOf({ definitions = {}, problems = {}, isSlow = false }: World): St
   };
   return {
     actions: { resolve, files: async () => [] },
-    liveActions: noLiveActions,
+    liveActions,
     log: silentLog,
     now: () => 1_000,
   } as unknown as StepPorts;

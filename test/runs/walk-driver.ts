@@ -3,6 +3,7 @@ import type {
   PlanApprovalStep,
   PlanConditionStep,
   PlanDelayStep,
+  PlanLiveActionStep,
   PlanParallelStep,
   PlanStep,
 } from "../../src/playbooks/plan.ts";
@@ -18,6 +19,11 @@ const common = { onSuccess: null, onFailure: "abort", maxRetries: 0, retryDelayM
 
 export function actionStep(id: string, rest: Partial<PlanActionStep> = {}): PlanActionStep {
   return { ...common, type: "ACTION", id, name: id, actionRef: `${id}@1.0.0`, actionId: id, parameters: {}, ...rest };
+}
+
+export function liveActionStep(id: string, rest: Partial<PlanLiveActionStep> = {}): PlanLiveActionStep {
+  const asked = { capability: "isolate_host", target: "host-77", params: {}, dryRun: false } as const;
+  return { ...common, type: "LIVE_ACTION", id, name: id, ...asked, ...rest };
 }
 
 export function conditionStep(id: string, rest: Partial<PlanConditionStep> = {}): PlanConditionStep {
