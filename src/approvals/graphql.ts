@@ -76,7 +76,7 @@ export const ApprovalNode = builder.loadableNode(Approval, {
       type: "JSON",
       nullable: true,
       description:
-        "What an approval lets happen: `{steps: [{stepId, name, action, version, parameters}]}` of a run, `{liveAction: {capability, vendorId, target, params}}` of a live action. Exactly these versions run, and the next step with exactly these parameters, except those that are still templates. See docs/approvals.md.",
+        "What an approval lets happen: `{steps: [{stepId, name, action, version, parameters}]}` of a run, where a live action has `capability`, `vendorId` and `target` in place of `action` and `version`; `{liveAction: {capability, vendorId, target, params}}` of a live action. Exactly these versions run, and the next step with exactly these parameters, except those that are still templates. See docs/approvals.md.",
       resolve: ({ effect }) => effect,
     }),
     canDecide: t.boolean({
