@@ -10,7 +10,6 @@ import { type Orm, openOrm } from "./database/orm.ts";
 import { entities } from "./entities.ts";
 import { createEgressPolicy, type EgressPolicy } from "./executors/egress.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
-import { startLiveActions, tellingBoth } from "./live-action-desk.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
@@ -82,21 +81,14 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
 
   const egress = egressPolicyOf(config, address);
   const isAlone = database.isEmbedded;
-  const { stop, ...runs } = await startRunEngine({ config, log, clock, orm, address, sealer, egress, isAlone });
+  const parts = { config, log, clock, orm, address, sealer, egress, isAlone, adapters };
+  const { stop, ...runs } = await startRunEngine(parts);
   closers.push(stop);
-  const { hub, readSecrets } = runs;
-  const desk = startLiveActions({ orm, sealer, egress, log, news: hub, readSecrets, adapters });
-  const stopWork = async () => {
-    await Promise.all([stop(), desk.stop()]);
-  };
-  closers.splice(closers.indexOf(stop), 1, stopWork);
-  const { liveActions } = desk;
-  const decisions = tellingBoth(runs.decisions, desk.decisions);
 
   const contexts = createContexts({
     orm,
     authenticator,
-    services: { clock, authenticator, sealer, ...runs, decisions, liveActions },
+    services: { clock, authenticator, sealer, ...runs },
   });
   const operation = async (authorization: string | undefined) =>
     (await contexts.createContext({ authorization })).operation;
@@ -116,7 +108,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     readiness: createReadiness({ orm, engine: runs.engine }),
   });
   // Last opened, but its streams go on until the engine has told them how their runs stand.
-  closers.splice(closers.indexOf(stopWork), 0, () => edge.close());
+  closers.splice(closers.indexOf(stop), 0, () => edge.close());
   closers.push(() => edge.refuseNewWork());
   let stopping: Promise<void> | undefined;
   return {

@@ -57,7 +57,7 @@ const Environment = z.object({
   ALLOWED_ORIGINS: list.describe(
     "Origins of web pages elsewhere that may call the API, such as https://console.example; * for all.",
   ),
-  PLUGINS: list.describe("Modules with further live actions. Reserved: none is loaded yet."),
+  PLUGINS: list.describe("Modules with further live actions: paths of files, or names of packages."),
 });
 
 export type Config = Readonly<z.infer<typeof Environment>>;

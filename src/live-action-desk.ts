@@ -1,4 +1,5 @@
 import type { DecidePorts } from "./approvals/decide-approval.ts";
+import type { Config } from "./config.ts";
 import type { Log } from "./core/log.ts";
 import type { Orm } from "./database/orm.ts";
 import type { EgressPolicy } from "./executors/egress.ts";
@@ -7,11 +8,14 @@ import { createBuiltinRegistry } from "./live-actions/builtins.ts";
 import { tellingDispatches } from "./live-actions/decided-dispatch.ts";
 import { DispatchSweeper } from "./live-actions/dispatch-sweeper.ts";
 import { Performer, type PerformerPorts } from "./live-actions/performer.ts";
+import { startPlugins } from "./live-actions/plugin-host.ts";
+import { createStepDispatches } from "./live-actions/step-dispatches.ts";
 import { TokenCache } from "./live-actions/token-cache.ts";
 import { createVendorHttp } from "./live-actions/vendor-http.ts";
 import type { Sealer } from "./secrets/seal.ts";
 
 interface LiveActionParts extends Pick<PerformerPorts, "news" | "readSecrets"> {
+  readonly config: Pick<Config, "PLUGINS">;
   readonly orm: Orm;
   readonly sealer: Sealer;
   readonly egress: EgressPolicy;
@@ -20,10 +24,15 @@ interface LiveActionParts extends Pick<PerformerPorts, "news" | "readSecrets"> {
   readonly adapters: readonly Adapter[];
 }
 
-/** Everything that live actions need: the registry of adapters, who calls them, and who ends what a dead node left. */
-export function startLiveActions({ orm, sealer, egress, log, news, readSecrets, adapters }: LiveActionParts) {
+/**
+ * Everything that live actions need: the registry of adapters, plugins, who calls them, and who ends what a dead node left.
+ * @throws Error with a message for the operator, of plugins that can't be used.
+ */
+export async function startLiveActions(parts: LiveActionParts) {
+  const { config, orm, sealer, egress, log, news, readSecrets } = parts;
   const registry = createBuiltinRegistry();
-  for (const adapter of adapters) registry.register(adapter, { source: "PLUGIN", origin: "this server" });
+  for (const adapter of parts.adapters) registry.register(adapter, { source: "PLUGIN", origin: "this server" });
+  const plugins = await startPlugins({ modules: config.PLUGINS, directory: process.cwd(), registry, log });
   const em = () => orm.em.fork();
   const tokens = new TokenCache();
   const openHttp: PerformerPorts["openHttp"] = (options) => createVendorHttp({ ...options, egress, tokens });
@@ -34,9 +43,11 @@ export function startLiveActions({ orm, sealer, egress, log, news, readSecrets, 
   return {
     liveActions,
     decisions: tellingDispatches({ ...liveActions, em }),
+    steps: createStepDispatches({ ...liveActions, em }),
     async stop() {
       await performer.stop();
       await sweeper.stop();
+      await plugins.stop();
     },
   };
 }

@@ -51,4 +51,38 @@ export const liveActionLimits = {
   siemQueryLengthMax: 32 * 1024,
   /** How long a SIEM works on one search before it answers what it has so far. */
   siemSearchMs: 100_000,
+
+  // ---- Plugins --------------------------------------------------------------------------------------------------
+  /** From the start of a plugin's thread to the end of its setup: a server that starts waits for it. */
+  pluginStartMs: 10_000,
+  /** Pairs of one plugin: more than any vendor has verbs. */
+  pluginPairsMax: 200,
+  /** How long a call of a plugin may take where its executor does not say, and the most that it may say. */
+  pluginTimeoutMsDefault: 30_000,
+  pluginTimeoutMsMax: 600_000,
+  /** How long a preview may take: it contacts nobody. */
+  pluginPreviewMs: 5_000,
+  /** After a call that was given up, how long a thread may take to show that it still listens; one that loops does not. */
+  pluginPongMs: 2_000,
+  /** How long a server that stops waits for a thread to be gone; one that waits for a child process takes as long as that. */
+  pluginGoneMs: 2_000,
+  /** The first and the longest wait before a plugin that ended is started again; each is twice the one before. */
+  pluginRestartMs: 100,
+  pluginRestartMsMax: 30_000,
+  /** One that lived as long begins with the shortest wait again. */
+  pluginSteadyMs: 60_000,
+  /** How long a call waits for a plugin that is being started again: longer than a start usually takes. */
+  pluginReadyMs: 5_000,
+  /** Calls that one plugin has under way: as many as there are executors of actions. */
+  pluginCallsMax: 200,
+  /** A plugin's own JavaScript memory; buffers are not in it. */
+  pluginHeapMebibytesMax: 256,
+  pluginStackMebibytesMax: 4,
+  /** What a thread may say at once: the largest answer, each character of it escaped once, and what is around it. */
+  pluginMessageLengthMax: 2 * 1024 * 1024,
+  /** Lines of a plugin's output that go to the log in such a time; the others are counted. */
+  pluginLogLinesMax: 1_000,
+  pluginLogMs: 60_000,
+  /** The latest secrets that a plugin was handed, which are masked in its output. */
+  pluginSecretsMax: 500,
 } as const;

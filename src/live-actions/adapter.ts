@@ -75,8 +75,10 @@ export interface Adapter {
   readonly timeoutMs: number;
   /** What is wrong with the request. Pure. */
   check?(request: AdapterRequest): RequestProblem | undefined;
-  /** What a call would do, for a simulated result. Pure: no credentials, no I/O. */
-  preview(request: AdapterRequest): JsonObject;
+  /** What one call costs where a tenant's policy does not say; 0 without it. */
+  readonly costPerCall?: number;
+  /** What a call would do, for a simulated result. Pure: no credentials, no I/O. A promise where another thread knows. */
+  preview(request: AdapterRequest): JsonObject | Promise<JsonObject>;
   /** Makes the vendor's real calls. What it throws becomes a failed result. */
   execute(call: AdapterCall): Promise<AdapterResult>;
   /** Undoes what the call of these details did; left out where it can't be undone, and `irreversible` says why. */

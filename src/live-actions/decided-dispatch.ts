@@ -99,7 +99,8 @@ async function begin(ports: DecidedPorts, dispatch: LiveActionDispatch): Promise
   const { target, params } = request;
   if (credentials.missing.length > 0) {
     const asked = { requestId: dispatch.requestId, target, params };
-    await completeDispatch(ports.em(), dispatch, missingCredentials(adapter, asked, credentials));
+    const result = await missingCredentials(adapter, asked, credentials);
+    await completeDispatch(ports.em(), dispatch, result);
     ports.news.tellTenant(tenantId);
     return;
   }

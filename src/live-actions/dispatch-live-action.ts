@@ -54,7 +54,7 @@ export async function dispatchLiveAction(
 ): Promise<LiveActionDispatch> {
   const request = acceptRequest(ports.registry, input);
   const governance = await governanceFor(ctx, ports.registry, request);
-  const decision = decide(ports.registry, request, { governance, mode, mayRedirect: mayRedirect(ctx) });
+  const decision = await decide(ports.registry, request, { governance, mode, mayRedirect: mayRedirect(ctx) });
   const dispatch = await begin(ctx, ports, { request, decision, mode });
   if (!dispatch) return answerKnown(ctx, ports, { ...request, mode });
   ports.news.tellTenant(ctx.tenantId);
@@ -62,7 +62,8 @@ export async function dispatchLiveAction(
     const { registered, credentials } = decision.call;
     const { target, params, secrets } = request;
     const { adapter } = registered;
-    return ports.performer.perform({ dispatch, adapter, target, params, secrets, credentials });
+    const { timeoutMs } = input;
+    return ports.performer.perform({ dispatch, adapter, target, params, secrets, credentials, timeoutMs });
   }
   logAnswer(ports.log, dispatch);
   return dispatch;
@@ -89,7 +90,7 @@ interface Circumstances {
   readonly mayRedirect: boolean;
 }
 
-function decide(registry: Registry, request: AcceptedRequest, circumstances: Circumstances): Decision {
+async function decide(registry: Registry, request: AcceptedRequest, circumstances: Circumstances): Promise<Decision> {
   const { governance, mode } = circumstances;
   const { policies, stored } = governance;
   const choice = chooseVendor(registry, request, governance);
@@ -99,10 +100,10 @@ function decide(registry: Registry, request: AcceptedRequest, circumstances: Cir
   const answer = (result: DispatchResult): Decision => ({ what: "answer", vendorId, result });
   const problem = problemOf(adapter, request);
   if (problem) return answer(problem);
-  if (mode === "DRY_RUN") return answer(dryRun(adapter, request));
+  if (mode === "DRY_RUN") return answer(await dryRun(adapter, request));
   const search = { given: request.given, stored, mayRedirect: circumstances.mayRedirect };
   const credentials = planCredentials(adapter, search);
-  if (credentials.missing.length > 0) return answer(missingCredentials(adapter, request, credentials));
+  if (credentials.missing.length > 0) return answer(await missingCredentials(adapter, request, credentials));
   const cost = costOf(policies, adapter);
   const call = { registered, credentials, cost, isBounded: isBounded(policies, adapter) };
   const approvers = approversOf(policies, adapter);

@@ -54,9 +54,11 @@ export function policiesFor(policies: readonly Policy[], { vendorId, capability 
 
 type Pair = Pick<Adapter, "vendorId" | "capability">;
 
-/** What one call of the pair costs the tenant: as the vendor's policy says, else the capability's, else nothing. */
-export function costOf(policies: readonly Policy[], pair: Pair): number {
-  return policiesFor(policies, pair).findLast(({ costPerCall }) => costPerCall != null)?.costPerCall ?? 0;
+/** What one call of the pair costs the tenant: as the vendor's policy says, else the capability's, else the adapter. */
+export function costOf(policies: readonly Policy[], pair: Pair & Pick<Adapter, "costPerCall">): number {
+  return (
+    policiesFor(policies, pair).findLast(({ costPerCall }) => costPerCall != null)?.costPerCall ?? pair.costPerCall ?? 0
+  );
 }
 
 /** Who decides about a call of the pair; undefined where nobody has to. Where both policies ask, the vendor's says whom. */

@@ -14,29 +14,33 @@ export function problemOf(adapter: Adapter, request: AdapterRequest): DispatchRe
 }
 
 /** What a dry run answers: what would be done, without a credential and without a call. */
-export function dryRun(adapter: Adapter, request: AdapterRequest): DispatchResult {
+export function dryRun(adapter: Adapter, request: AdapterRequest): Promise<DispatchResult> {
   return preview(adapter, request, "this is a dry run, so nobody was contacted.");
 }
 
 /** What a dispatch answers that lacks credentials; the details name them. */
-export function missingCredentials(
+export async function missingCredentials(
   adapter: Adapter,
   request: AdapterRequest,
   { missing, isAddressStrange }: Pick<CredentialPlan, "missing" | "isAddressStrange">,
-): DispatchResult {
+): Promise<DispatchResult> {
   const verb = missing.length === 1 ? "is" : "are";
   const strange = isAddressStrange
     ? " Stored credentials are not sent to an address of the request's own: leave it out, or give all of them."
     : "";
-  const result = preview(adapter, request, `${missing.join(", ")} ${verb} missing, so nobody was contacted.${strange}`);
+  const result = await preview(
+    adapter,
+    request,
+    `${missing.join(", ")} ${verb} missing, so nobody was contacted.${strange}`,
+  );
   return { ...result, details: { ...result.details, missing_credentials: [...missing] } };
 }
 
-function preview(adapter: Adapter, request: AdapterRequest, why: string): DispatchResult {
+async function preview(adapter: Adapter, request: AdapterRequest, why: string): Promise<DispatchResult> {
   const { capability, vendorId } = adapter;
   const summary = `Simulated ${capability} on ${request.target} with ${vendorId}: ${why}`;
   try {
-    return simulated(summary, why, adapter.preview(request));
+    return simulated(summary, why, await adapter.preview(request));
   } catch (error) {
     return resultOfError(error);
   }

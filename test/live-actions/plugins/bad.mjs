@@ -1,0 +1,96 @@
+// Does to its server whatever its target says.
+import { parentPort } from "node:worker_threads";
+
+class VendorDown extends Error {}
+
+const deeds = {
+  succeed: () => ({ status: "SUCCEEDED", summary: "Done." }),
+  throw: () => {
+    throw new VendorDown("The vendor is down.");
+  },
+  throwCode: () => {
+    throw Object.assign(new Error("No such host."), { code: "target_not_found" });
+  },
+  throwText: () => Promise.reject("just text"),
+  throwOddly: () => {
+    throw new Proxy(new Error("x"), {
+      get: () => {
+        throw new Error("no");
+      },
+    });
+  },
+  throwLater: () =>
+    new Promise(() => {
+      setTimeout(() => {
+        throw new VendorDown("Later.");
+      });
+    }),
+  loop: () => {
+    for (;;);
+  },
+  wait: () => new Promise(() => {}),
+  waitForAbort: ({ signal }) =>
+    new Promise((resolve) => {
+      signal.addEventListener("abort", () => {
+        console.log("aborted");
+        resolve({ status: "SUCCEEDED", summary: "Too late." });
+      });
+    }),
+  exit: () => process.exit(3),
+  kill: () => process.kill(process.pid, "SIGKILL"),
+  fill: async () => {
+    const all = [];
+    for (;;) {
+      for (let index = 0; index < 100_000; index += 1) all.push({ index, more: [index] });
+      await null;
+    }
+  },
+  speak: () => {
+    parentPort.postMessage({ type: "answer", id: 1, value: "mine" });
+    return new Promise(() => {});
+  },
+  print: ({ credentials }) => {
+    console.log(`token ${credentials.bad_token}`);
+    console.error("x".repeat(20_000));
+    return deeds.succeed();
+  },
+  nothing: () => undefined,
+  text: () => "SUCCEEDED",
+  list: () => [],
+  unknownStatus: () => ({ status: "DONE", summary: "Done." }),
+  noSummary: () => ({ status: "SUCCEEDED" }),
+  listOfDetails: () => ({ status: "SUCCEEDED", summary: "Done.", details: [] }),
+  cycle: () => {
+    const details = {};
+    details.self = details;
+    return { status: "SUCCEEDED", summary: "Done.", details };
+  },
+  function: () => ({ status: "SUCCEEDED", summary: "Done.", details: { run() {} } }),
+  prototype: () => ({ status: "SUCCEEDED", summary: "Done.", details: { at: new Date(0) } }),
+  endless: () => ({ status: "SUCCEEDED", summary: "Done.", details: { count: Number.NaN } }),
+  huge: () => ({ status: "SUCCEEDED", summary: "Done.", details: { text: "x".repeat(2 * 1024 * 1024) } }),
+  oddWarnings: () => ({ status: "SUCCEEDED", summary: "Done.", warnings: [{}] }),
+  wrongIds: () => ({ ...deeds.succeed(), requestId: "another", vendorId: "okta", capability: "disable_user" }),
+  fail: () => ({ status: "FAILED", summary: "No.", error: "still_admitted", details: { rule: 7 } }),
+  failPlainly: () => ({ status: "failed", summary: "No." }),
+};
+
+export function setup({ registerExecutor }) {
+  registerExecutor({
+    vendorId: "bad",
+    capability: "isolate_host",
+    description: "Does harm, in a test.",
+    requiresCredentials: false,
+    credentialParams: ["bad_token"],
+    timeoutMs: 1_000,
+    execute: (request) => deeds[request.target](request),
+    preview: (request) => deeds[request.target](request),
+  });
+  registerExecutor({
+    vendorId: "bad",
+    capability: "get_host",
+    description: "Does harm within more time, in a test.",
+    timeoutMs: 20_000,
+    execute: (request) => deeds[request.target](request),
+  });
+}
