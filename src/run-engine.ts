@@ -13,6 +13,8 @@ import type { Attempt, Outcome } from "./executors/executor.ts";
 import { createLocalExecutor } from "./executors/local.ts";
 import { createRemoteExecutor } from "./executors/remote.ts";
 import { sweepLeftovers } from "./executors/sweep.ts";
+import { startLiveActions, tellingBoth } from "./live-action-desk.ts";
+import type { Adapter } from "./live-actions/adapter.ts";
 import { createPlaybookCatalogue } from "./playbooks/playbook-catalogue.ts";
 import { createTriggerCatalogue } from "./playbooks/trigger-catalogue.ts";
 import { Engine } from "./runs/engine.ts";
@@ -35,9 +37,11 @@ interface RunEngineParts {
   readonly egress: EgressPolicy;
   /** Whether the database is embedded in this process. */
   readonly isAlone: boolean;
+  /** Live actions besides the built-in ones. */
+  readonly adapters: readonly Adapter[];
 }
 
-/** Everything that runs runs: the engine, what it performs steps with, and what tells it of other nodes. */
+/** Everything that runs runs: the engine, what it performs steps with (live actions among that), and what tells it of other nodes. */
 export async function startRunEngine(parts: RunEngineParts) {
   const { orm, sealer, clock, log, address, isAlone } = parts;
   const hub = new Hub();
@@ -52,12 +56,14 @@ export async function startRunEngine(parts: RunEngineParts) {
   });
   const readStored = (tenantId: string, names: readonly string[]) =>
     readSecrets({ em: orm.em, sealer, clock }, tenantId, names);
+  const execute = await createExecute(parts);
+  const desk = await startLiveActions({ ...parts, news: hub, readSecrets: readStored });
   const engine = new Engine({
     address,
     isAlone,
     hub,
     log,
-    steps: { actions, variables: variables.get, readSecrets: readStored, execute: await createExecute(parts) },
+    steps: { actions, variables: variables.get, readSecrets: readStored, execute, liveActions: desk.steps },
     playbookPlan: playbooks.plan,
     openSecrets: (tenantId, runId, sealed) => sealer.open(sealed, runSecretsPurpose(tenantId, runId)),
     completions: createCompletions({ em, triggers }),
@@ -82,14 +88,16 @@ export async function startRunEngine(parts: RunEngineParts) {
     dispatch: triggering.dispatch,
     hub,
     tenantNews: hub,
-    decisions: tellingRuns({ em, engine, hub, log }),
+    decisions: tellingBoth(tellingRuns({ em, engine, hub, log }), desk.decisions),
+    liveActions: desk.liveActions,
     catalogue: actions,
     playbooks,
     readSecrets: readStored,
     variables: variables.get,
     async stop() {
       await triggering.stop();
-      await engine.stop();
+      // Side by side: each lets what is under way come to an end for a while.
+      await Promise.all([engine.stop(), desk.stop()]);
       await listener.stop();
     },
   };
