@@ -1,3 +1,4 @@
+import { cutText } from "../core/cut-text.ts";
 import { type Json, storableJson, storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { ExecutionError, Outcome } from "../executors/executor.ts";
@@ -50,9 +51,8 @@ function sizeOf(output: Json | undefined): number {
 
 /** The error as it can be stored: its code also goes into a column of the run. */
 export function storableError({ code, message }: ExecutionError): ExecutionError {
-  return { code: cut(code, limits.nameLengthMax), message: cut(message, limits.textLengthMax) };
-}
-
-function cut(text: string, lengthMax: number): string {
-  return storableText(text.length > lengthMax ? text.slice(0, lengthMax) : text);
+  return {
+    code: storableText(cutText(code, limits.nameLengthMax)),
+    message: storableText(cutText(message, limits.textLengthMax)),
+  };
 }
