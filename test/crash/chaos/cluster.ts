@@ -19,7 +19,7 @@ export const adminToken = "chaos-admin-token-0123456789";
 
 /**
  * Three servers as processes of their own on one PostgreSQL of ours, each as a role of its own, so that the database knows who wrote
- * what. The second reaches it by a way that can be cut, the third by one on which no notification comes through.
+ * what. The second and the third reach it by ways that can be cut; on the third's, no notification comes through.
  */
 export class ChaosCluster {
   readonly directory: string;
@@ -82,15 +82,16 @@ export class ChaosCluster {
     process.kill(this.#postgres.pid, "SIGQUIT");
   }
 
-  /** Breaks every connection of the second node. */
-  cut(): void {
-    this.#ways[0]?.cut();
+  /** Breaks every connection of the second or the third node: at once, or with the next answer, which is lost. */
+  cut(chance: Chance): void {
+    const way = chance.pick(this.#ways);
+    if (chance.isHit(0.3)) way.cut();
+    else way.loseAnswers();
   }
 
-  /** Who made a call, as far as it can be told: by where the script works, or by who holds the connection. */
-  callerOf({ directory, connection }: VendorCall): { readonly node: string; readonly isDazed: boolean } {
-    const byDirectory = this.nodes.find(({ dataDirectory }) => directory?.startsWith(`${dataDirectory}/`));
-    const node = byDirectory ?? this.nodes.find((each) => each.holds(connection));
+  /** Who made a call, as far as it can be told. */
+  callerOf(call: VendorCall): { readonly node: string; readonly isDazed: boolean } {
+    const node = this.nodes.find((each) => each.made(call));
     return { node: node?.name ?? "nobody", isDazed: node?.isDazed ?? false };
   }
 

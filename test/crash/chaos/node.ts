@@ -4,7 +4,8 @@ import { appendFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startServerProcess } from "../server-process.ts";
-import { type Connection, canSeeConnections, holderOf } from "./sockets.ts";
+import { canSeeConnections, holderOf } from "./sockets.ts";
+import type { VendorCall } from "./vendor.ts";
 
 interface NodeOptions {
   readonly name: string;
@@ -90,13 +91,15 @@ export class ChaosNode {
     return performance.now() <= this.#dazedUntil;
   }
 
-  holds(connection: Connection): boolean {
+  /** Whether this node made the call, as far as it can be told: by where the script works, or by who holds the connection. */
+  made({ directory, connection }: VendorCall): boolean {
+    if (directory !== undefined) return directory.startsWith(`${this.dataDirectory}/`);
     return this.pid !== 0 && holderOf(connection, [this.pid]) !== undefined;
   }
 
-  /** True also where that can't be told. */
-  mayHold(connection: Connection): boolean {
-    return !canSeeConnections || this.holds(connection);
+  /** Whether the call is under way, and this node's; true also where that can't be told. */
+  isAt(call: VendorCall): boolean {
+    return !call.isAnswered && (!canSeeConnections || this.made(call));
   }
 
   async #startOnce(): Promise<boolean> {

@@ -74,8 +74,12 @@ const succeeds = ["SUCCEEDED"];
 const mayFail = ["SUCCEEDED", "FAILED"];
 const condition = { id: "ask", name: "ask", type: "condition", expression: "{{ steps.first.output.word }} == 'fine'" };
 
-/** Its runs end when they are cancelled; each is started on purpose. */
+/** Started on purpose, on one node. Runs of the first two end when they are cancelled. */
 export const held = playbook("held", [], [call("first", "endless")], { isStarted: false });
+export const heldScript = playbook("held-script", [], [run("first", "endless")], { isStarted: false });
+export const overslept = playbook("overslept", ["SUCCEEDED"], [call("first", "later"), run("second")], {
+  isStarted: false,
+});
 
 /** The whole language, in small: what waits, waits for 100 ms to 2 s, unless it is there to be ended otherwise. */
 export const chaosPlaybooks: readonly ChaosPlaybook[] = [
@@ -125,7 +129,7 @@ export const chaosPlaybooks: readonly ChaosPlaybook[] = [
     timeout_minutes: 1,
   }),
   playbook("endless", [], [parallel("fan", "all", [call("a", "endless"), run("b", "endless"), delay("c", "200ms")])]),
-  held,
+  ...[held, heldScript, overslept],
   playbook("finding", succeeds, [call("first"), run("second")], { trigger: { event: "finding.new" } }),
   playbook("grave-finding", succeeds, [delay("nap", "300ms"), call("first")], {
     trigger: { event: "finding.new", conditions: { severity: "critical" } },

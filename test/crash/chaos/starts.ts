@@ -4,7 +4,7 @@ import type { Chance } from "./chance.ts";
 import type { Answer, Clients } from "./clients.ts";
 import { adminToken } from "./cluster.ts";
 import type { ChaosNode } from "./node.ts";
-import { type ChaosPlaybook, chaosPlaybooks, held } from "./playbooks.ts";
+import { type ChaosPlaybook, chaosPlaybooks } from "./playbooks.ts";
 
 const startDocument = `mutation($input: ExecutePlaybookInput!) { answer: executePlaybook(input: $input) {
   ... on ExecutePlaybookPayload { run { id } } ... on Failure { code message } } }`;
@@ -56,15 +56,15 @@ export class Starts {
     else if (chance.isHit(0.15)) this.#later(chance, () => this.#rerun(chance, { id, playbook }));
   }
 
-  /** Starts a run that ends when it is cancelled, on this node if that answers. */
-  async hold(chance: Chance, node: ChaosNode, idempotencyKey: string): Promise<RunId> {
-    const variables = { input: { key: held.key, idempotencyKey } };
+  /** Starts a run on this node if that answers, else on any. */
+  async startOn(chance: Chance, node: ChaosNode, { playbook, name }: Purpose): Promise<RunId> {
+    const variables = { input: { key: playbook.key, idempotencyKey: name } };
     const question = { ...asAdmin, document: startDocument, variables };
     const data = await this.#clients.ask<{ answer: Answer }>(node, question);
     const answers = data?.answer.run ? [data.answer] : await this.#clients.insist(chance, question);
-    const id = this.#onlyRun(idempotencyKey, answers);
-    if (id === undefined) throw new Error(`${idempotencyKey} did not start.`);
-    this.accepted.set(id.row, held);
+    const id = this.#onlyRun(name, answers);
+    if (id === undefined) throw new Error(`${name} did not start.`);
+    this.accepted.set(id.row, playbook);
     return id;
   }
 
@@ -104,6 +104,12 @@ export class Starts {
     if (named.size > 1) this.problems.push(`${what} is ${named.size} runs`);
     return id === undefined ? undefined : { id, row: localId("Run", id) ?? id };
   }
+}
+
+export interface Purpose {
+  readonly playbook: ChaosPlaybook;
+  /** The idempotency key. */
+  readonly name: string;
 }
 
 export interface RunId {

@@ -4,8 +4,7 @@ import { hashOf } from "./chance.ts";
 import { type Connection, isHeld } from "./sockets.ts";
 
 /** How a call goes, as the playbook's step asks for it. */
-export const manners = ["steady", "slow", "flaky", "shaky", "endless"] as const;
-export type Manner = (typeof manners)[number];
+export type Manner = "steady" | "slow" | "flaky" | "shaky" | "later" | "endless";
 
 /** One call of an executor: a request, or a script that holds a connection for as long as anything of it lives. */
 export interface VendorCall {
@@ -131,6 +130,8 @@ function verdictOf(seed: string, manner: Manner, count: number): { readonly ms?:
       return { ms: 5 + (each % 50), isFine: count > lasting % 3 };
     case "shaky":
       return { ms: 5 + (each % 100), isFine: each % 3 > 0 };
+    case "later":
+      return { ms: 2_500, isFine: true };
     case "endless":
       return { isFine: true };
     default:
