@@ -52,7 +52,8 @@ function sizeOf(output: Json | undefined): number {
 /** The error as it can be stored: its code also goes into a column of the run. */
 export function storableError({ code, message }: ExecutionError): ExecutionError {
   return {
-    code: storableText(cutText(code, limits.nameLengthMax)),
+    // A code is compared, not read: nothing is put at its end.
+    code: storableText(code.slice(0, limits.nameLengthMax)),
     message: storableText(cutText(message, limits.textLengthMax)),
   };
 }
