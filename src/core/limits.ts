@@ -230,6 +230,8 @@ export const limits = {
   loadRetryMs: 30_000,
   /** Runs claimed at once. */
   claimMax: 500,
+  /** How long such runs are read and resumed before others have a turn, heartbeats among them: one of a thousand branches takes 10 ms. */
+  takeUpSliceMs: 20,
   /** A query of the engine that is not answered within this time is on a dead connection; reading 500 long runs takes a second or two. */
   engineQueryMs: 10_000,
   /** A transaction that says nothing for this long is of a client that is gone or stopped: it is rolled back, for the sake of those who wait for its rows. */

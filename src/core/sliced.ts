@@ -7,6 +7,14 @@ export function sliced<Result>(work: Generator<void, Result>, sliceMs: number): 
   return first.done ? first.value : inTurns(work, sliceMs);
 }
 
+/** Work on many things that yields after each. */
+export function* oneByOne<Item>(items: Iterable<Item>, visit: (item: Item) => unknown): Generator<void, void> {
+  for (const item of items) {
+    visit(item);
+    yield;
+  }
+}
+
 async function inTurns<Result>(work: Generator<void, Result>, sliceMs: number): Promise<Result> {
   for (;;) {
     await new Promise((resolve) => setImmediate(resolve));

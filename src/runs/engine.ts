@@ -3,6 +3,7 @@ import type { Pool } from "pg";
 import { StateFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
+import { oneByOne, sliced } from "../core/sliced.ts";
 import type { DatabaseAddress } from "../database/address.ts";
 import {
   claimSql,
@@ -257,10 +258,9 @@ export class Engine {
     const ids = claimed.map(({ id }) => id).filter((id) => !this.#resident.has(id));
     if (ids.length === 0) return;
     const loaded = await loadRuns({ ...this.#ports, pool: this.#pool }, ids);
-    for (const [id, run] of loaded) {
-      if (run instanceof Error) await this.#giveBack(id, run, nodeId);
-      else this.#settleIn(run, nodeId)?.resume(run.signals);
-    }
+    const resume = (run: LoadedRun | Error) => run instanceof Error || this.#settleIn(run, nodeId)?.resume(run.signals);
+    await sliced(oneByOne(loaded.values(), resume), limits.takeUpSliceMs);
+    for (const [id, run] of loaded) if (run instanceof Error) await this.#giveBack(id, run, nodeId);
   }
 
   /** The run in memory, unless it is there already, has ended, or is not this node's any more. */

@@ -1,5 +1,7 @@
 import type { Pool } from "pg";
 import type { Json, JsonObject } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import { sliced } from "../core/sliced.ts";
 import type { Plan } from "../playbooks/plan.ts";
 import type { Actor } from "../tenancy/operation-context.ts";
 import { actionPlan } from "./action-plan.ts";
@@ -58,20 +60,43 @@ export async function loadRuns(ports: LoadPorts, ids: readonly string[]): Promis
     pool.query<{ runId: string; sequence: number | null }>(lastSequencesSql, [ids]),
     pool.query<Signal & { runId: string }>(signalsSql, [ids]),
   ]);
-  const eventsOf = Map.groupBy(events.rows, ({ runId }) => runId);
-  const signalsOf = Map.groupBy(signals.rows, ({ runId }) => runId);
-  const lastOf = new Map(lasts.rows.map(({ runId, sequence }) => [runId, sequence ?? 0]));
+  const infos = new Map<string, RunInfo | Error>();
+  for (const row of runs.rows) infos.set(row.id, await infoOf(ports, row).catch(errorOf));
+  const stored: Stored = {
+    eventsOf: Map.groupBy(events.rows, ({ runId }) => runId),
+    signalsOf: Map.groupBy(signals.rows, ({ runId }) => runId),
+    lastOf: new Map(lasts.rows.map(({ runId, sequence }) => [runId, sequence ?? 0])),
+  };
+  return sliced(replaying(infos, stored), limits.takeUpSliceMs);
+}
+
+/** What was read of runs, by their ids. */
+interface Stored {
+  readonly eventsOf: ReadonlyMap<string, readonly StoredEvent[]>;
+  readonly signalsOf: ReadonlyMap<string, readonly Signal[]>;
+  readonly lastOf: ReadonlyMap<string, number>;
+}
+
+function* replaying(
+  infos: ReadonlyMap<string, RunInfo | Error>,
+  { eventsOf, signalsOf, lastOf }: Stored,
+): Generator<void, Map<string, LoadedRun | Error>> {
   const loaded = new Map<string, LoadedRun | Error>();
-  for (const row of runs.rows) {
+  for (const [id, info] of infos) {
     try {
-      const info = await infoOf(ports, row);
-      const walk = replay(info.plan, eventsOf.get(row.id) ?? [], lastOf.get(row.id) ?? 0);
-      loaded.set(row.id, { info, walk, signals: signalsOf.get(row.id) ?? [] });
+      if (info instanceof Error) throw info;
+      const walk = replay(info.plan, eventsOf.get(id) ?? [], lastOf.get(id) ?? 0);
+      loaded.set(id, { info, walk, signals: signalsOf.get(id) ?? [] });
     } catch (error) {
-      loaded.set(row.id, error instanceof Error ? error : new Error(String(error)));
+      loaded.set(id, errorOf(error));
     }
+    yield;
   }
   return loaded;
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 /** The walk that the events led to. The commands of then were answered by later events, or are what `ready` holds. */

@@ -1,3 +1,4 @@
+import { cutText } from "../core/cut-text.ts";
 import { newId } from "../core/ids.ts";
 import { storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
@@ -115,15 +116,11 @@ function requestOf(ports: StepPorts, start: StepStart, { step, env, allowed }: R
     approval: {
       id,
       stepId: step.id,
-      message: text === null ? null : storableText(cut(mask.text(text))),
+      message: text === null ? null : storableText(cutText(mask.text(text), limits.textLengthMax)),
       approvers: step.approvers,
       requesterId: run.startedBy.id ?? null,
       expiresAt,
       effect: shown,
     },
   };
-}
-
-function cut(text: string): string {
-  return text.length > limits.textLengthMax ? `${text.slice(0, limits.textLengthMax - 1)}…` : text;
 }

@@ -1,3 +1,4 @@
+import { cutText } from "../core/cut-text.ts";
 import { type Json, storableJson, storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { ExecutionError } from "../executors/executor.ts";
@@ -54,9 +55,9 @@ function sizeOf(output: Json | undefined): number {
 
 /** The error as it can be stored: its code also goes into a column of the run. */
 export function storableError({ code, message }: ExecutionError): ExecutionError {
-  return { code: cut(code, limits.nameLengthMax), message: cut(message, limits.textLengthMax) };
-}
-
-function cut(text: string, lengthMax: number): string {
-  return storableText(text.length > lengthMax ? text.slice(0, lengthMax) : text);
+  return {
+    // A code is compared, not read: nothing is put at its end.
+    code: storableText(code.slice(0, limits.nameLengthMax)),
+    message: storableText(cutText(message, limits.textLengthMax)),
+  };
 }

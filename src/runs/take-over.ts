@@ -1,3 +1,4 @@
+import { cutText } from "../core/cut-text.ts";
 import { limits } from "../core/limits.ts";
 import type { Plan, PlanParallelStep, PlanStep } from "../playbooks/plan.ts";
 import type { NoticeFact, StepStatus, StepStatusFact } from "./events.ts";
@@ -24,8 +25,7 @@ export function rerunNotice(facts: readonly StepStatusFact[]): NoticeFact {
   const names = facts.map(({ stepId }) => stepId).join(", ");
   const message =
     names === "" ? "Nothing is taken over from the run before." : `Taken over from the run before: ${names}`;
-  const cut = message.length > limits.textLengthMax ? `${message.slice(0, limits.textLengthMax - 1)}…` : message;
-  return { type: "NOTICE", code: "rerun_of", message: cut };
+  return { type: "NOTICE", code: "rerun_of", message: cutText(message, limits.textLengthMax) };
 }
 
 function isTakenOver(plan: Plan, run: RunState, step: PlanStep): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { sliced } from "../../src/core/sliced.ts";
+import { oneByOne, sliced } from "../../src/core/sliced.ts";
 
 function* counting(steps: number, onStep: () => void = () => undefined): Generator<void, number> {
   for (let step = 0; step < steps; step++) {
@@ -25,6 +25,16 @@ describe("sliced work", () => {
     expect(answer).toBeInstanceOf(Promise);
     expect(await answer).toBe(3);
     expect(order).toEqual(["step", "other", "step", "step"]);
+  });
+
+  test("is done for many things one by one", async () => {
+    const order: string[] = [];
+    setImmediate(() => order.push("other"));
+    await sliced(
+      oneByOne(["a", "b"], (item) => order.push(item)),
+      0,
+    );
+    expect(order).toEqual(["a", "other", "b"]);
   });
 
   test("fails as its work does, at once or later", async () => {

@@ -7,7 +7,8 @@ interface SeenEvent {
 }
 
 interface Follow {
-  readonly url: string;
+  /** Of the server, or of whichever is to be asked next. */
+  readonly url: string | (() => string);
   readonly token: string;
   readonly runId: string;
 }
@@ -21,7 +22,7 @@ export async function followRun({ url, token, runId }: Follow): Promise<readonly
   let after: string | null = null;
   for (;;) {
     const client = createClient({
-      url: url.replace("http", "ws"),
+      url: (typeof url === "string" ? url : url()).replace("http", "ws"),
       webSocketImpl: WebSocket,
       retryAttempts: 0,
       connectionParams: { authorization: `Bearer ${token}` },

@@ -19,6 +19,8 @@ interface ServerProcessOptions {
   readonly port: number;
   readonly token: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Gets the process as soon as there is one: also one that is starting can be killed. */
+  readonly onSpawn?: (child: ChildProcess) => void;
 }
 
 /** Starts `src/main.ts` as a user would, and waits until it says that it is up. */
@@ -27,6 +29,7 @@ export async function startServerProcess({
   port,
   token,
   env,
+  onSpawn,
 }: ServerProcessOptions): Promise<ServerProcess> {
   const child = spawn(process.execPath, [path.resolve("src/main.ts")], {
     env: {
@@ -40,6 +43,7 @@ export async function startServerProcess({
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  onSpawn?.(child);
   let output = "";
   const url = `http://127.0.0.1:${port}/graphql`;
   await new Promise<void>((resolve, reject) => {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { Transform } from "node:stream";
 import type { DatabaseAddress } from "../../src/database/address.ts";
 import { withoutNotifications } from "./without-notifications.ts";
 
@@ -12,6 +13,8 @@ export interface CuttingProxy {
   readonly address: DatabaseAddress;
   /** Breaks every connection of now; PostgreSQL goes on with what it was told. */
   cut(): void;
+  /** Breaks every connection of now when its next answer comes, which is lost: what was asked has been done. */
+  loseAnswers(): void;
   /** Lets every connection of now fall silent: nothing passes any more, and nobody is told. */
   silence(): void;
   close(): Promise<void>;
@@ -26,12 +29,19 @@ export async function startCuttingProxy(
   const directory = await mkdtemp(path.join(tmpdir(), "riposte-cut-"));
   const clients = new Set<Socket>();
   const behind = new Set<Socket>();
+  const losing = new WeakSet<Socket>();
   const server = createServer((client) => {
     const backend = connect(path.join(socketDirectory, ".s.PGSQL.5432"));
     clients.add(client);
     behind.add(backend);
     client.pipe(backend, { end: false });
-    (isDeaf ? backend.pipe(withoutNotifications()) : backend).pipe(client);
+    const gate = new Transform({
+      transform(chunk, _encoding, done) {
+        if (losing.has(client)) client.destroy();
+        else done(null, chunk);
+      },
+    });
+    (isDeaf ? backend.pipe(withoutNotifications()) : backend).pipe(gate).pipe(client);
     for (const socket of [client, backend]) socket.on("error", () => undefined);
     // A client that leaves in good order closes its backend; one that was cut leaves it behind.
     client.on("end", () => backend.end());
@@ -42,6 +52,10 @@ export async function startCuttingProxy(
     address: { socketDirectory: directory, ...rest },
     cut() {
       for (const client of clients) client.destroy();
+      clients.clear();
+    },
+    loseAnswers() {
+      for (const client of clients) losing.add(client);
       clients.clear();
     },
     silence() {
