@@ -1,5 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { limits } from "../../src/core/limits.ts";
+import { type Log, silentLog } from "../../src/core/log.ts";
+import { PluginOutput } from "../../src/live-actions/plugin-output.ts";
 import { type PluginWorld, pluginWorld } from "./plugin-world.ts";
 
 const token = "s3cret-t0ken";
@@ -187,5 +194,42 @@ describe("a call of a plugin", () => {
     await own.stop();
     expect(await own.call("good/get_host", "any")).toMatchObject({ status: "FAILED", error: "plugin_unavailable" });
     expect(own.logged("plugin.restarted")).toEqual([]);
+  });
+
+  test("finds the plugin again once its module can be used again", async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), "riposte-plugin-"));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const file = path.join(directory, "plugin.mjs");
+    const module = (capability: string, execute: string) => `export const setup = ({ registerExecutor }) =>
+      registerExecutor({ vendorId: "own", capability: "${capability}", description: "Of a test.", execute: ${execute} });`;
+    await writeFile(file, module("get_host", "() => process.exit(1)"));
+    const own = await pluginWorld(file);
+    onTestFinished(() => own.stop());
+    await writeFile(file, module("notify", "() => undefined"));
+    expect(await own.call("own/get_host", "any")).toMatchObject({ error: "plugin_ended" });
+    await vi.waitFor(() => expect(own.logged("plugin.not_restarted").length).toBeGreaterThan(0), { timeout: 10_000 });
+    const [{ problem } = {}] = own.logged("plugin.not_restarted");
+    expect(problem).toBe("it does not register own/get_host any more.");
+    await writeFile(file, module("get_host", '() => ({ status: "SUCCEEDED", summary: "Found." })'));
+    await vi.waitFor(() => expect(own.logged("plugin.restarted")).toHaveLength(1), { timeout: 20_000 });
+    expect(await own.call("own/get_host", "any")).toMatchObject({ status: "SUCCEEDED" });
+  });
+});
+
+describe("the output of a plugin", () => {
+  test("is bounded by lines and time, and masked across chunks", async () => {
+    const lines: string[] = [];
+    const log = { ...silentLog, info: ({ line }: { line: string }) => void lines.push(line) } as unknown as Log;
+    const output = new PluginOutput("talker", log);
+    output.hide([token]);
+    const stream = Readable.from([
+      `a ${token.slice(0, 5)}`,
+      `${token.slice(5)} b\r\n`,
+      "line\n".repeat(limits.pluginLogLinesMax),
+    ]);
+    output.read(stream, "stdout");
+    await finished(stream);
+    expect(lines).toHaveLength(limits.pluginLogLinesMax);
+    expect(lines[0]).toBe("a *** b");
   });
 });
