@@ -71,9 +71,7 @@ export async function startRunEngine(parts: RunEngineParts) {
   });
   const triggering = createTriggering({ engine, sealer, playbooks, triggers, em, log });
   const forget = (tenantId: string) => {
-    actions.forget(tenantId);
-    triggers.forget(tenantId);
-    variables.forget(tenantId);
+    for (const cache of [actions, triggers, variables]) cache.forget(tenantId);
   };
   const forgetAll = () => {
     actions.forgetAll();
@@ -81,7 +79,7 @@ export async function startRunEngine(parts: RunEngineParts) {
     variables.clear();
   };
   const listener = await listenToPeers({ ...parts, hub, engine, forget, forgetAll });
-  await engine.start();
+  await engine.start().catch((error: unknown) => desk.stop().then(() => Promise.reject(error)));
   triggering.start();
   return {
     engine,

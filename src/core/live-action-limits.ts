@@ -7,6 +7,8 @@ export const liveActionLimits = {
   dispatchLeaseMarginMs: 15_000,
   /** How often a repeated request looks whether the first has ended, besides what notifications tell. */
   dispatchPollMs: 500,
+  /** Between two looks at all the dispatches that steps of a node wait for, however much happens in their tenants meanwhile. */
+  dispatchLookMs: 50,
   /** All of a tenant's are listed at once; there are a few for each pair. */
   policiesPerTenantMax: 1_000,
   /** Calls a day, what one costs, and what a month may: far beyond what anybody pays, and within PostgreSQL's integer. */

@@ -68,6 +68,7 @@ export class DispatchWatch {
       } catch (error) {
         this.#ports.log.warn({ message: (error as Error).message }, "live_action.watch_failed");
       }
+      await new Promise((resolve) => setTimeout(resolve, limits.dispatchLookMs));
     }
     this.#isLooking = false;
     if (this.#waiters.size > 0) this.#timer = setTimeout(() => this.#hear(), limits.dispatchPollMs);
