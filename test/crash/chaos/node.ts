@@ -15,6 +15,11 @@ interface NodeOptions {
   readonly token: string;
 }
 
+/** From a start to the next kill. */
+interface Life {
+  isOver: boolean;
+}
+
 type NodeState = "down" | "starting" | "up" | "stopped";
 
 /** The same for all nodes: 32 bytes. */
@@ -30,7 +35,7 @@ export class ChaosNode {
   readonly mishaps: string[] = [];
   readonly #options: NodeOptions;
   #child: ChildProcess | undefined;
-  #isWanted = false;
+  #life: Life = { isOver: true };
   /** Of `performance.now()`. */
   #dazedUntil = 0;
 
@@ -50,13 +55,18 @@ export class ChaosNode {
     return this.#child?.pid ?? 0;
   }
 
-  /** Resolves when it answers, however often it has to be tried: a database that is away ends a start. */
+  /** Resolves when it answers, however often it has to be tried (a database that is away ends a start), or when it is killed. */
   async start(): Promise<void> {
-    this.#isWanted = true;
+    const life = { isOver: false };
+    this.#life = life;
     this.state = "starting";
-    while (this.#isWanted && this.state === "starting") {
-      const isUp = await this.#startOnce().catch(() => false);
-      if (isUp && this.#isWanted) this.state = "up";
+    while (!life.isOver && this.state === "starting") {
+      const isUp = await this.#startOnce(life).then(
+        () => true,
+        () => false,
+      );
+      if (life.isOver) return;
+      if (isUp) this.state = "up";
       else await sleep(100);
     }
   }
@@ -64,7 +74,7 @@ export class ChaosNode {
   /** SIGKILL, in whatever state it is, and the wait for it. */
   async kill(): Promise<void> {
     this.#endStop();
-    this.#isWanted = false;
+    this.#life.isOver = true;
     this.state = "down";
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -102,23 +112,22 @@ export class ChaosNode {
     return !call.isAnswered && (!canSeeConnections || this.made(call));
   }
 
-  async #startOnce(): Promise<boolean> {
+  async #startOnce(life: Life): Promise<void> {
     const { dataDirectory, port, token, databaseUrl } = this.#options;
     await startServerProcess({
       dataDirectory,
       port,
       token,
       env: { DATABASE_URL: databaseUrl, SECRETS_KEY: secretsKey, LOG_LEVEL: "info" },
-      onSpawn: (child) => this.#watch(child),
+      onSpawn: (child) => this.#watch(child, life),
     });
-    return true;
   }
 
-  #watch(child: ChildProcess): void {
+  #watch(child: ChildProcess, life: Life): void {
     this.#child = child;
     child.stderr?.on("data", (chunk: Buffer) => appendFileSync(this.logFile, chunk));
     child.once("exit", (code, signal) => {
-      if (this.#child !== child || !this.#isWanted || this.state === "starting") return;
+      if (life.isOver || this.state === "starting") return;
       this.mishaps.push(`${this.name} ended by itself, with ${code ?? signal}`);
       void this.start();
     });
