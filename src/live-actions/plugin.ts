@@ -149,7 +149,7 @@ export class Plugin {
     this.#ready = Promise.withResolvers();
     this.#readySince = undefined;
     const { origin: plugin, log } = this.#parts;
-    log.warn({ plugin, reason, calls: this.#calls.size }, "plugin.ended");
+    if (!this.#isStopped) log.warn({ plugin, reason, calls: this.#calls.size }, "plugin.ended");
     const message = `The plugin ended before it answered: ${reason}. Whether it took effect is unknown: look at the vendor.`;
     for (const call of this.#calls.values()) call.reject(new PluginError("plugin_ended", message));
     this.#startLater();
