@@ -1,4 +1,5 @@
-import { type Json, storableText } from "../core/json.ts";
+import { type Json, type JsonObject, storableText } from "../core/json.ts";
+import { turns } from "../core/turns.ts";
 import type { Attempt, Outcome } from "../executors/executor.ts";
 import { askAgain } from "./ask-again.ts";
 import type { CompletionNews, TellCompletion } from "./completion.ts";
@@ -10,7 +11,7 @@ import type { RunInfo } from "./new-run.ts";
 import { triesAgainAfter } from "./outcome-rules.ts";
 import { prepareStep } from "./prepare-step.ts";
 import type { PreparedStep, StepPorts, StepStart } from "./step-ports.ts";
-import { storableOutcome } from "./storable-outcome.ts";
+import { inputProblem, storableOutcome } from "./storable-outcome.ts";
 
 export interface StepWorkPorts {
   readonly steps: StepPorts;
@@ -27,7 +28,8 @@ interface Work {
   readonly controller: AbortController;
   /** An executor answers for it, or is about to. */
   isBegun: boolean;
-  /** Its output, once the run is about to hear of it. */
+  /** Its arguments and its output, once the run is about to hear of them. */
+  input: Json | undefined;
   output: Json | undefined;
 }
 
@@ -37,6 +39,9 @@ export interface Prepared {
   readonly step: PreparedStep;
   readonly work: Work;
 }
+
+/** Made once: with a stack for each of a thousand branches it would take seconds. */
+const ended = new DOMException("The step was ended.", "AbortError");
 
 /** What is under way of one run outside the journal: inputs being worked out, executors at work. */
 export class StepWork {
@@ -68,11 +73,18 @@ export class StepWork {
 
   /** Works out the inputs of a step, without a promise where there is nothing to wait for. */
   prepare({ stepId, attempt }: Pick<StepStart, "stepId" | "attempt">): Prepared | Promise<Prepared | undefined> {
-    const work: Work = { controller: new AbortController(), isBegun: false, output: undefined };
+    const work: Work = { controller: new AbortController(), isBegun: false, input: undefined, output: undefined };
     this.#underWay.set(stepId, work);
     const { steps, run } = this.#ports;
+    const keepInput = (input: JsonObject) => {
+      const problem = inputProblem(input, () => this.#otherInputs(stepId));
+      if (!problem) work.input = input;
+      return problem;
+    };
+    const common = { stepId, attempt, run: this.#info, outputs: this.#outputs, keepInput };
+    const prepare = () => prepareStep(steps, { ...common, state: run() });
     const step = askAgain({
-      ask: () => prepareStep(steps, { stepId, attempt, run: this.#info, state: run(), outputs: this.#outputs }),
+      ask: () => (turns.isSpent() ? turns.take(prepare) : prepare()),
       isWanted: this.#isWanted,
       onFailed: this.#onFailed,
     });
@@ -90,17 +102,26 @@ export class StepWork {
     for (const { output } of this.#underWay.values()) yield output;
   }
 
+  /** The same for arguments, without those of one step. */
+  *#otherInputs(besides: string): Generator<Json | undefined> {
+    const { steps } = this.#ports.run();
+    for (const { stepId, input } of steps.values()) if (stepId !== besides) yield input;
+    for (const [stepId, { input }] of this.#underWay) {
+      if (stepId !== besides && input !== steps.get(stepId)?.input) yield input;
+    }
+  }
+
   /** @returns Whether something is under way that will tell its outcome. Inputs that are still worked out tell none. */
   cancel(stepId: string): boolean {
     const work = this.#underWay.get(stepId);
-    work?.controller.abort();
+    work?.controller.abort(ended);
     return work?.isBegun ?? false;
   }
 
   /** Ends everything, and tells nothing more. */
   drop(): void {
     this.#isOpen = false;
-    for (const { controller } of this.#underWay.values()) controller.abort();
+    for (const { controller } of this.#underWay.values()) controller.abort(ended);
   }
 
   /**
@@ -111,10 +132,15 @@ export class StepWork {
     const giveBack = await this.#ports.slots.take(this.#info.tenantId, signal);
     if (!giveBack || !begin) return { status: "CANCELLED" };
     this.#atWork += 1;
-    const outcome = storableOutcome(await begin({ signal, onLog: this.#logger(fact) }), this.#allOutputs());
+    const answer = await begin({ signal, onLog: this.#logger(fact) });
+    const outcome = await turns.take(() => {
+      const storable = storableOutcome(answer, this.#allOutputs());
+      // Before anybody else's turn: the next output is measured beside this one.
+      if ("output" in storable) work.output = storable.output;
+      return storable;
+    });
     this.#atWork -= 1;
     giveBack();
-    if ("output" in outcome) work.output = outcome.output;
     return outcome;
   }
 
@@ -151,6 +177,7 @@ export class StepWork {
 }
 
 function prepared(step: PreparedStep, work: Work): Prepared {
+  work.input = step.fact.input;
   work.output = step.fact.output;
   return { type: "PREPARED", step, work };
 }
