@@ -136,6 +136,8 @@ export const limits = {
   outputBytesMax: 1024 * 1024,
   /** Outputs of all steps of one run together. */
   runOutputBytesMax: 16 * 1024 * 1024,
+  /** Arguments of all steps of one run together, as the journal keeps them: a thousand branches may be given one large output each. */
+  runInputBytesMax: 16 * 1024 * 1024,
   /** One log line; the rest is cut and marked. */
   logLineBytesMax: 8 * 1024,
   /** Log lines of one step's attempt, and of a run; beyond it they are dropped and a notice says so. */
@@ -186,8 +188,11 @@ export const limits = {
   journalsMax: 2,
   /** Entries waiting in the first journal from which on further runs go to another. */
   journalLoadMax: 200,
-  /** Transitions in one flush of the journal. */
+  /** Transitions in one flush of the journal, and about the bytes of what they carry: writing them out takes 20 ms for each MiB. */
   flushEventsMax: 4_000,
+  flushBytesMax: 4 * 1024 * 1024,
+  /** How long one turn of the event loop prepares steps and reads outputs before others have theirs, heartbeats among them. */
+  turnMs: 20,
   /** Entries of a flush that hear in one turn of the event loop: about 2 ms of work, in which nothing else of the process moves. */
   settledPerTurnMax: 100,
 

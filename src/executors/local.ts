@@ -4,7 +4,7 @@ import { createMask, type Mask } from "../secrets/mask.ts";
 import type { Attempt, Execute, LocalCall, Outcome } from "./executor.ts";
 import { createGuard, type Guard } from "./guard.ts";
 import { createLogLines } from "./log-lines.ts";
-import { errorIn, readOutput } from "./output.ts";
+import { errorIn, readOutputInTurn } from "./output.ts";
 import { markVariable, ownServer } from "./process-marks.ts";
 import { AttemptRefused } from "./refused.ts";
 import { scriptCommand } from "./script-command.ts";
@@ -67,7 +67,7 @@ async function execute(attempt: Attempt<LocalCall>, host: Host): Promise<Outcome
   const home = join(host.directory, id);
   try {
     const end = await runIn(home, { attempt, host, mask, mark: `${host.server}/${id}` });
-    return end === undefined ? { status: "CANCELLED" } : outcomeOf(end, attempt, mask);
+    return end === undefined ? { status: "CANCELLED" } : await outcomeOf(end, attempt, mask);
   } catch (error) {
     if (!(error instanceof AttemptRefused)) throw error;
     return { status: "FAILED", error: { code: error.error.code, message: mask.text(error.error.message) } };
@@ -116,7 +116,7 @@ async function runIn(
   }
 }
 
-function outcomeOf(end: ScriptEnd, { timeoutMs }: Attempt, mask: Mask): Outcome {
+async function outcomeOf(end: ScriptEnd, { timeoutMs }: Attempt, mask: Mask): Promise<Outcome> {
   if (end.stopped === "cancelled") return { status: "CANCELLED" };
   if (end.stopped === "timed_out") {
     return {
@@ -131,7 +131,7 @@ function outcomeOf(end: ScriptEnd, { timeoutMs }: Attempt, mask: Mask): Outcome 
     };
   }
   // Masked before the error is read from it, since what is cut there could be half a secret.
-  const output = mask.json(readOutput(new TextDecoder().decode(end.stdout)));
+  const output = mask.json(await readOutputInTurn(new TextDecoder().decode(end.stdout)));
   if (end.exitCode === 0) return { status: "SUCCEEDED", output };
   const how = end.exitSignal === null ? `with exit code ${end.exitCode}` : `by the signal ${end.exitSignal}`;
   return {

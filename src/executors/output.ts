@@ -1,5 +1,6 @@
 import { isJsonObject, type Json, storableJson } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
+import { turns } from "../core/turns.ts";
 import type { ExecutionError } from "./executor.ts";
 
 /**
@@ -14,6 +15,11 @@ export function readOutput(written: string): Json {
   const parsed = parse(text);
   const isResult = parsed !== undefined && isPlainDocument(text) && hasWritableNumbers(parsed);
   return storableJson(isResult ? parsed : { text: text.replace(/\r?\n$/, "") });
+}
+
+/** {@link readOutput}, once this turn of the event loop has time for it: many large ones come at once, and a megabyte takes 50 ms. */
+export function readOutputInTurn(written: string): Promise<Json> {
+  return turns.take(() => readOutput(written));
 }
 
 /**

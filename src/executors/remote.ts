@@ -6,7 +6,7 @@ import { createConnector } from "./connect.ts";
 import type { EgressPolicy } from "./egress.ts";
 import { exchangeErrorOf } from "./exchange-error.ts";
 import type { Attempt, Execute, ExecutionError, Outcome, RemoteCall } from "./executor.ts";
-import { errorIn, readOutput } from "./output.ts";
+import { errorIn, readOutputInTurn } from "./output.ts";
 import { AttemptRefused } from "./refused.ts";
 import { buildRequest, type RemoteRequest, readUrl } from "./remote-request.ts";
 import { readBody } from "./remote-response.ts";
@@ -68,7 +68,7 @@ async function send({ attempt, egress, mask, signal }: Sending): Promise<Outcome
       const answer = await exchange(client, request, signal);
       const elapsedMs = Math.round(performance.now() - startedAt);
       log(`Answered ${answer.status} after ${elapsedMs} ms with ${answer.text.length} characters`);
-      if (!isRedirect(answer)) return outcomeOf(answer, mask);
+      if (!isRedirect(answer)) return await outcomeOf(answer, mask);
       if (redirects >= limits.redirectsMax) {
         throw new AttemptRefused("redirect_refused", `The server redirected more than ${limits.redirectsMax} times.`);
       }
@@ -96,8 +96,8 @@ async function exchange(client: Client, request: RemoteRequest, signal: AbortSig
 }
 
 /** Masked before the error is read from it, since what is cut there could be half a secret. */
-function outcomeOf({ status, text }: Answer, mask: Mask): Outcome {
-  const output = mask.json(readOutput(text));
+async function outcomeOf({ status, text }: Answer, mask: Mask): Promise<Outcome> {
+  const output = mask.json(await readOutputInTurn(text));
   if (status < 400) return { status: "SUCCEEDED", output };
   const reason = STATUS_CODES[status];
   const message = `The server answered ${status}${reason ? ` (${reason})` : ""}.`;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
+import { knownBytes } from "../core/json-bytes.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { clientConfig, type DatabaseAddress } from "../database/address.ts";
@@ -201,12 +202,24 @@ export class Journal {
 
 function takeBatch(queue: JournalEntry[]): readonly JournalEntry[] {
   let events = 0;
+  let bytes = 0;
   let count = 0;
-  while (count < queue.length && events < limits.flushEventsMax) {
-    events += queue[count]?.events.length ?? 0;
+  while (count < queue.length && events < limits.flushEventsMax && bytes < limits.flushBytesMax) {
+    const entry = queue[count]!;
+    events += entry.events.length;
+    bytes += largeBytes(entry);
     count += 1;
   }
   return queue.splice(0, count);
+}
+
+/** About how much an entry writes: what may be large of it. */
+function largeBytes({ events, birth }: JournalEntry): number {
+  let bytes = knownBytes(birth?.context) + knownBytes(birth?.parameters);
+  for (const { body } of events) {
+    if (body) bytes += knownBytes(body["output"]) + knownBytes(body["input"]) + knownBytes(body["text"]);
+  }
+  return bytes;
 }
 
 /**

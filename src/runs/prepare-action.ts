@@ -3,6 +3,7 @@ import type { Unknowns } from "../actions/collect-arguments.ts";
 import { neededSecrets, prepareInvocation } from "../actions/prepare-invocation.ts";
 import { simulateInvocation } from "../actions/simulate-invocation.ts";
 import { type JsonObject, storableJson } from "../core/json.ts";
+import { turns } from "../core/turns.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { renderTemplate, templatePaths } from "../expressions/template.ts";
 import type { PlanActionStep } from "../playbooks/plan.ts";
@@ -47,7 +48,8 @@ async function prepareLater(ports: StepPorts, start: StepStart, asked: AskedInpu
   const { step, bound } = asked;
   const [env, action, known] = await Promise.all([asked.env, asked.action, asked.secrets]);
   const secrets = known ?? (await storedSecrets(ports, start, { step, action }));
-  return prepareKnown(ports, start, { step, bound, env, action, secrets });
+  // A thousand branches may have waited for the same answer.
+  return turns.take(() => prepareKnown(ports, start, { step, bound, env, action, secrets }));
 }
 
 const noSecrets: ReadonlyMap<string, string> = new Map();
@@ -96,6 +98,8 @@ function prepareCall(
   const prepared = dry
     ? simulateInvocation({ ...invocation, unknowns: unknownsOf(dry, step) })
     : prepareInvocation(invocation);
+  const problem = start.keepInput(prepared.input);
+  if (problem) return { fact: { ...about(start), status: "FAILED", error: problem, isFinal: true } };
   const warnings = [...given.warnings, ...prepared.warnings, ...(dry?.warnings() ?? [])];
   const common = {
     ...about(start),

@@ -1,3 +1,4 @@
+import { turns } from "../core/turns.ts";
 import { evaluateExpression, expressionPaths, parseExpression } from "../expressions/expression.ts";
 import type { PlanApprovalStep, PlanConditionStep, PlanDelayStep } from "../playbooks/plan.ts";
 import { dryRunOf } from "./dry-run.ts";
@@ -42,7 +43,7 @@ function withVariables(
   prepare: (env: Env) => PreparedStep | Promise<PreparedStep>,
 ): PreparedStep | Promise<PreparedStep> {
   const env = variables(run.tenantId);
-  return env instanceof Promise ? env.then(prepare) : prepare(env);
+  return env instanceof Promise ? env.then((known) => turns.take(() => prepare(known))) : prepare(env);
 }
 
 function condition(step: PlanConditionStep, start: StepStart, env: Env): PreparedStep {

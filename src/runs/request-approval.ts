@@ -2,6 +2,7 @@ import { cutText } from "../core/cut-text.ts";
 import { newId } from "../core/ids.ts";
 import { storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
+import { turns } from "../core/turns.ts";
 import { renderTemplate } from "../expressions/template.ts";
 import type { Plan, PlanApprovalStep, PlanStep } from "../playbooks/plan.ts";
 import { createMask } from "../secrets/mask.ts";
@@ -30,7 +31,9 @@ export function prepareApproval(
     return prepareSafely({ ports, start, secrets: [] }, () => requestOf(ports, start, { step, env, allowed }));
   };
   // Every promise is awaited here, so that none can fail unheard.
-  if (actions.some((action) => action instanceof Promise)) return Promise.all(actions).then(request);
+  if (actions.some((action) => action instanceof Promise)) {
+    return Promise.all(actions).then((resolved) => turns.take(() => request(resolved)));
+  }
   return request(actions as AllowedStep["action"][]);
 }
 

@@ -1,6 +1,7 @@
 import { ConflictFailure, type Issue, ValidationFailure } from "../core/failures.ts";
 import { newId } from "../core/ids.ts";
 import { canonicalJson, isJsonObject, type Json, type JsonObject, sha256, storableJson } from "../core/json.ts";
+import { noteBytes } from "../core/json-bytes.ts";
 import { limits } from "../core/limits.ts";
 import { isNestedDeeper } from "../core/nesting.ts";
 import type { Sealer } from "../secrets/seal.ts";
@@ -99,14 +100,17 @@ export function acceptedObject(value: Json | null | undefined, path: string): Js
   const issues: Issue[] = [];
   if (!isJsonObject(value))
     issues.push({ path, code: "wrong_type", message: 'This is an object, such as {"finding": {…}}.' });
-  if (Buffer.byteLength(text) > limits.contextBytesMax) {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > limits.contextBytesMax) {
     issues.push({ path, code: "too_large", message: `At most ${limits.contextBytesMax} bytes of JSON.` });
   }
   if (isNestedDeeper(value, limits.documentDepthMax)) {
     issues.push({ path, code: "too_deep", message: `Nested deeper than ${limits.documentDepthMax} levels.` });
   }
   if (issues.length > 0) throw new ValidationFailure(issues);
-  return storableJson(value, text) as JsonObject;
+  const accepted = storableJson(value, text) as JsonObject;
+  noteBytes(accepted, bytes);
+  return accepted;
 }
 
 /** @throws ValidationFailure when the key can't be one. */

@@ -1,8 +1,12 @@
 import type { ActionCatalogue } from "../actions/action-catalogue.ts";
-import { type Json, storableText } from "../core/json.ts";
+import { type Json, type JsonObject, storableText } from "../core/json.ts";
 import type { Log } from "../core/log.ts";
+<<<<<<< HEAD
 import type { Attempt, Outcome } from "../executors/executor.ts";
 import type { StepDispatches } from "../live-actions/step-dispatches.ts";
+=======
+import type { Attempt, ExecutionError, Outcome } from "../executors/executor.ts";
+>>>>>>> main
 import type { Completion } from "./completion.ts";
 import type { StepStatusFact } from "./events.ts";
 import type { RunState } from "./fold.ts";
@@ -56,6 +60,8 @@ export interface StepStart {
   readonly state: RunState;
   /** Those of the run by now, also of steps that have only just ended: they share one bound. */
   readonly outputs: () => Iterable<Json | undefined>;
+  /** Counts arguments against the bound that those of all its steps share. @returns Why they can't be kept. */
+  readonly keepInput: (input: JsonObject) => ExecutionError | undefined;
   readonly stepId: string;
   readonly attempt: number;
 }

@@ -1,5 +1,11 @@
+<<<<<<< HEAD
 import { type Json, storableText } from "../core/json.ts";
 import type { Attempt } from "../executors/executor.ts";
+=======
+import { type Json, type JsonObject, storableText } from "../core/json.ts";
+import { turns } from "../core/turns.ts";
+import type { Attempt, Outcome } from "../executors/executor.ts";
+>>>>>>> main
 import { askAgain } from "./ask-again.ts";
 import type { CompletionNews, TellCompletion } from "./completion.ts";
 import type { LogFact, NoticeFact, StepStatusFact } from "./events.ts";
@@ -10,8 +16,13 @@ import type { RunInfo } from "./new-run.ts";
 import { triesAgainAfter } from "./outcome-rules.ts";
 import { prepareEnd } from "./prepare-live-action.ts";
 import { prepareStep } from "./prepare-step.ts";
+<<<<<<< HEAD
 import type { Conversation, PreparedStep, StepOutcome, StepPorts, StepStart } from "./step-ports.ts";
 import { storableOutcome } from "./storable-outcome.ts";
+=======
+import type { PreparedStep, StepPorts, StepStart } from "./step-ports.ts";
+import { inputProblem, storableOutcome } from "./storable-outcome.ts";
+>>>>>>> main
 
 export interface StepWorkPorts {
   readonly steps: StepPorts;
@@ -28,9 +39,14 @@ interface Work {
   readonly controller: AbortController;
   /** An executor answers for it, or is about to. */
   isBegun: boolean;
+<<<<<<< HEAD
   /** It has begun, and waits without a slot: for people, say. A node that stops does not wait for it. */
   isIdle: boolean;
   /** Its output, once the run is about to hear of it. */
+=======
+  /** Its arguments and its output, once the run is about to hear of them. */
+  input: Json | undefined;
+>>>>>>> main
   output: Json | undefined;
 }
 
@@ -40,6 +56,9 @@ export interface Prepared {
   readonly step: PreparedStep;
   readonly work: Work;
 }
+
+/** Made once: with a stack for each of a thousand branches it would take seconds. */
+const ended = new DOMException("The step was ended.", "AbortError");
 
 /** What is under way of one run outside the journal: inputs being worked out, executors at work. */
 export class StepWork {
@@ -72,10 +91,22 @@ export class StepWork {
 
   /** Works out the inputs of a step, without a promise where there is nothing to wait for. */
   prepare({ stepId, attempt }: Pick<StepStart, "stepId" | "attempt">): Prepared | Promise<Prepared | undefined> {
+<<<<<<< HEAD
     const work = this.#take(stepId);
+=======
+    const work: Work = { controller: new AbortController(), isBegun: false, input: undefined, output: undefined };
+    this.#underWay.set(stepId, work);
+>>>>>>> main
     const { steps, run } = this.#ports;
+    const keepInput = (input: JsonObject) => {
+      const problem = inputProblem(input, () => this.#otherInputs(stepId));
+      if (!problem) work.input = input;
+      return problem;
+    };
+    const common = { stepId, attempt, run: this.#info, outputs: this.#outputs, keepInput };
+    const prepare = () => prepareStep(steps, { ...common, state: run() });
     const step = askAgain({
-      ask: () => prepareStep(steps, { stepId, attempt, run: this.#info, state: run(), outputs: this.#outputs }),
+      ask: () => (turns.isSpent() ? turns.take(prepare) : prepare()),
       isWanted: this.#isWanted,
       onFailed: this.#onFailed,
     });
@@ -114,18 +145,31 @@ export class StepWork {
     for (const { output } of this.#underWay.values()) yield output;
   }
 
+  /** The same for arguments, without those of one step. */
+  *#otherInputs(besides: string): Generator<Json | undefined> {
+    const { steps } = this.#ports.run();
+    for (const { stepId, input } of steps.values()) if (stepId !== besides) yield input;
+    for (const [stepId, { input }] of this.#underWay) {
+      if (stepId !== besides && input !== steps.get(stepId)?.input) yield input;
+    }
+  }
+
   /** @returns Whether something is under way that will tell its outcome. Inputs that are still worked out tell none. */
   cancel(stepId: string): boolean {
     const work = this.#underWay.get(stepId);
-    work?.controller.abort();
+    work?.controller.abort(ended);
     return work?.isBegun ?? false;
   }
 
   /** Ends everything, and tells nothing more. */
   drop(): void {
     this.#isOpen = false;
+<<<<<<< HEAD
     this.#lost.abort();
     for (const { controller } of this.#underWay.values()) controller.abort();
+=======
+    for (const { controller } of this.#underWay.values()) controller.abort(ended);
+>>>>>>> main
   }
 
   /**
@@ -133,6 +177,7 @@ export class StepWork {
    */
   async perform({ step: { fact, begin, takesOwnSlot }, work }: Prepared): Promise<StepOutcome> {
     const { signal } = work.controller;
+<<<<<<< HEAD
     const { signal: lost } = this.#lost;
     const inSlot: Conversation["inSlot"] = (task) => this.#inSlot(work, task);
     const task = async () => begin?.({ signal, lost, inSlot, onLog: this.#logger(fact) });
@@ -140,6 +185,20 @@ export class StepWork {
     const ended = (await (takesOwnSlot ? task() : inSlot(task))) ?? { status: "CANCELLED" };
     const outcome = storableOutcome(ended, this.#allOutputs());
     if ("output" in outcome) work.output = outcome.output;
+=======
+    const giveBack = await this.#ports.slots.take(this.#info.tenantId, signal);
+    if (!giveBack || !begin) return { status: "CANCELLED" };
+    this.#atWork += 1;
+    const answer = await begin({ signal, onLog: this.#logger(fact) });
+    const outcome = await turns.take(() => {
+      const storable = storableOutcome(answer, this.#allOutputs());
+      // Before anybody else's turn: the next output is measured beside this one.
+      if ("output" in storable) work.output = storable.output;
+      return storable;
+    });
+    this.#atWork -= 1;
+    giveBack();
+>>>>>>> main
     return outcome;
   }
 
@@ -191,6 +250,7 @@ export class StepWork {
 }
 
 function prepared(step: PreparedStep, work: Work): Prepared {
+  work.input = step.fact.input;
   work.output = step.fact.output;
   return { type: "PREPARED", step, work };
 }

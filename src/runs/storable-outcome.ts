@@ -1,5 +1,6 @@
 import { cutText } from "../core/cut-text.ts";
-import { type Json, storableJson, storableText } from "../core/json.ts";
+import { type Json, type JsonObject, storableJson, storableText } from "../core/json.ts";
+import { jsonBytes, leastJsonBytes, noteBytes } from "../core/json-bytes.ts";
 import { limits } from "../core/limits.ts";
 import type { ExecutionError } from "../executors/executor.ts";
 import type { StepOutcome } from "./step-ports.ts";
@@ -19,19 +20,22 @@ export function storableOutcome(outcome: StepOutcome, others: Iterable<Json | un
   if (problem !== undefined)
     return failed ?? { status: "FAILED", error: { code: "output_too_large", message: problem } };
   const output = storableJson(outcome.output, text);
+<<<<<<< HEAD
   if (typeof output === "object" && output !== null) sizes.set(output, bytes);
   return { ...(failed ?? outcome), output } as StepOutcome;
 }
 
 function withoutOutput({ output: _output, error, ...rest }: StepOutcome & { readonly status: "FAILED" }): StepOutcome {
   return { ...rest, error: storableError(error) };
+=======
+  noteBytes(output, bytes);
+  return { ...(failed ?? { status: "SUCCEEDED" }), output };
+>>>>>>> main
 }
 
-/** Bytes of outputs as JSON, so that a thousand steps do not each measure all before them. */
-const sizes = new WeakMap<object, number>();
-
-/** An output this small fits beside those of all the other steps a run can have. */
+/** An output this small fits beside those of all the other steps a run can have; so do arguments. */
 const smallBytes = limits.runOutputBytesMax / limits.playbookStepsMax;
+const smallInputBytes = limits.runInputBytesMax / limits.playbookStepsMax;
 
 function sizeProblem(bytes: number, others: Iterable<Json | undefined>): string | undefined {
   if (bytes > limits.outputBytesMax) {
@@ -39,18 +43,25 @@ function sizeProblem(bytes: number, others: Iterable<Json | undefined>): string 
   }
   if (bytes <= smallBytes) return undefined;
   let total = bytes;
-  for (const other of others) total += sizeOf(other);
+  for (const other of others) total += jsonBytes(other);
   if (total <= limits.runOutputBytesMax) return undefined;
   return `With this result those of the run's steps are ${total} bytes; at most ${limits.runOutputBytesMax} are kept. Return less.`;
 }
 
-function sizeOf(output: Json | undefined): number {
-  if (output === undefined) return 0;
-  const known = typeof output === "object" && output !== null ? sizes.get(output) : undefined;
-  if (known !== undefined) return known;
-  const bytes = Buffer.byteLength(JSON.stringify(output));
-  if (typeof output === "object" && output !== null) sizes.set(output, bytes);
-  return bytes;
+/**
+ * Why the arguments of a step can't be kept beside those of the run's other steps, which `others` are; undefined where they can. Many
+ * large ones at once are refused without being measured.
+ */
+export function inputProblem(input: JsonObject, others: () => Iterable<Json | undefined>): ExecutionError | undefined {
+  const least = leastJsonBytes(input);
+  // No character takes more than six as JSON.
+  if (least * 6 <= smallInputBytes || (least <= smallInputBytes && jsonBytes(input) <= smallInputBytes))
+    return undefined;
+  let total = least;
+  for (const other of others()) total += jsonBytes(other);
+  if (total <= limits.runInputBytesMax && total - least + jsonBytes(input) <= limits.runInputBytesMax) return undefined;
+  const message = `With these arguments those of the run's steps are more than ${limits.runInputBytesMax} bytes, which is the most that is kept. Hand over less, or a reference to it.`;
+  return { code: "input_too_large", message };
 }
 
 /** The error as it can be stored: its code also goes into a column of the run. */

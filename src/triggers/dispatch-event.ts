@@ -1,6 +1,7 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { StateFailure } from "../core/failures.ts";
 import type { JsonObject } from "../core/json.ts";
+import { jsonBytes } from "../core/json-bytes.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { Playbook } from "../playbooks/entities.ts";
@@ -121,6 +122,8 @@ function startChained(
 /** @returns Why some could not start; the others have. */
 async function startAll(ports: DispatchPorts, event: TriggerEvent, ready: readonly Ready[]): Promise<unknown[]> {
   const reasons: unknown[] = [];
+  // Noted for the journal, which writes it once for each of them.
+  if (ready.length > 0) jsonBytes(event.data);
   for (let first = 0; first < ready.length; first += limits.dispatchStartsMax) {
     const part = ready.slice(first, first + limits.dispatchStartsMax);
     reasons.push(...reasonsOf(await Promise.allSettled(part.map((each) => startOne(ports, event, each)))));

@@ -73,7 +73,14 @@ export async function requestOf({ steps, states = [], run = {}, ...world }: Give
     ...run,
   } as RunInfo;
   const step = plan.steps.get("ask") as PlanApprovalStep;
-  const start = { run: info, state: stateOf(states), stepId: "ask", attempt: 1, outputs: () => [] };
+  const start = {
+    run: info,
+    state: stateOf(states),
+    stepId: "ask",
+    attempt: 1,
+    outputs: () => [],
+    keepInput: () => undefined,
+  };
   const prepared: PreparedStep = await prepareApproval(portsOf(world), start, step, { region: "eu" });
   const effect = (prepared.approval?.effect ?? {}) as {
     steps: JsonObject[];

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newId } from "../../src/core/ids.ts";
+import { noteBytes } from "../../src/core/json-bytes.ts";
+import { limits } from "../../src/core/limits.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { type Fact, toRow } from "../../src/runs/events.ts";
 import { Journal } from "../../src/runs/journal.ts";
@@ -78,5 +80,44 @@ describe("what a run hands over in one flush", () => {
     expect(await write(entries)).toEqual(entries.map(() => "written"));
     const { rows } = await world.pool.query("select status from approval where id = $1", [asked.id]);
     expect(rows).toEqual([{ status: "CLOSED" }]);
+  });
+
+  test("is not more than the database takes in one go: large entries are written in several", async () => {
+    const runIds = await Promise.all(Array.from({ length: 12 }, bornRun));
+    const output = { text: "x".repeat(1024 * 1024) };
+    noteBytes(output, 1024 * 1024);
+    const outcome = { type: "STEP_STATUS", stepId: "only", attempt: 1, status: "SUCCEEDED", output } as const;
+    const written = await write(runIds.map((runId) => ({ runId, events: [rowOf(2, outcome)] })));
+    expect(written).toEqual(runIds.map(() => "written"));
+    const sql =
+      "select count(distinct xmin::text)::int as flushes from run_event where run_id = any($1) and sequence = 2";
+    const { rows } = await world.pool.query<{ flushes: number }>(sql, [runIds]);
+    expect(rows[0]?.flushes).toBe(12 / (limits.flushBytesMax / 1024 / 1024));
+  });
+});
+
+describe("a node that was declared dead", () => {
+  test("writes nothing more, neither for its runs nor new ones", async () => {
+    const runId = await bornRun();
+    await world.pool.query("update node set epoch = epoch + 1, left_at = now() where id = $1", [nodeId]);
+    const birth = world.birth(single);
+    const results = await write([
+      {
+        runId,
+        events: [rowOf(2, { type: "RUN_STATUS", status: "SUCCEEDED" })],
+        head: headOf("SUCCEEDED", { finished: 9 }),
+      },
+      {
+        runId: birth.id,
+        birth,
+        events: [rowOf(1, { type: "RUN_STATUS", status: "RUNNING" })],
+        head: headOf("RUNNING"),
+      },
+    ]);
+    expect(results).toEqual(["lost", "lost"]);
+    expect(await world.head(birth.id)).toBeUndefined();
+    expect(await world.events(runId)).toHaveLength(1);
+    expect(await world.head(runId)).toMatchObject({ status: "RUNNING", finishedAt: null });
+    await world.pool.query("update node set epoch = 1, left_at = null where id = $1", [nodeId]);
   });
 });

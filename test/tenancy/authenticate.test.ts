@@ -32,8 +32,16 @@ describe("an authenticator", () => {
     });
     expect([...(caller?.permissions ?? [])].sort()).toEqual(
       [
-        ...["action:read", "approval:read", "playbook:read", "run:read", "settings:read", "variable:read"],
-        ...["event:emit", "run:execute"],
+        ...[
+          "action:read",
+          "approval:read",
+          "live-action:read",
+          "playbook:read",
+          "run:read",
+          "settings:read",
+          "variable:read",
+        ],
+        ...["event:emit", "live-action:dispatch", "run:execute"],
       ].sort(),
     );
   });
