@@ -1,4 +1,4 @@
-import { type Json, storableJson, storableText } from "../core/json.ts";
+import { type Json, type JsonObject, storableJson, storableText } from "../core/json.ts";
 import { templatePaths } from "../expressions/template.ts";
 import type { PlanLiveActionStep } from "../playbooks/plan.ts";
 import { createMask } from "../secrets/mask.ts";
@@ -38,7 +38,9 @@ function prepared(
   const mask = createMask(Object.values(run.givenSecrets));
   const shown = ports.liveActions.show(request);
   const { capability, vendorId = null, dryRun } = request;
-  const input = storableJson(mask.json({ capability, vendorId, ...shown, dryRun }));
+  const input = storableJson(mask.json({ capability, vendorId, ...shown, dryRun })) as JsonObject;
+  const problem = start.keepInput(input);
+  if (problem) return { fact: { ...about(start), status: "FAILED", error: problem, isFinal: true } };
   const fact = { ...about(start), input, ...listed([...warnings, ...(dry?.warnings() ?? [])].map(mask.text)) };
   const isOpen = dry && templatePaths({ target: step.target, params: step.params }).some((path) => dry.standIn(path));
   if (isOpen) return { fact: { ...fact, status: "SIMULATED", output: openSimulation(request) } };
@@ -73,7 +75,7 @@ export function prepareEnd(
   state: StepStart["state"],
 ): PreparedStep {
   const { stepId, attempt } = known;
-  const start: StepStart = { run, state, stepId, attempt, outputs: () => [] };
+  const start: StepStart = { run, state, stepId, attempt, outputs: () => [], keepInput: () => undefined };
   const request = requestKey(start, step);
   return {
     fact: { ...about(start), status: "RUNNING" },

@@ -1,12 +1,8 @@
 import type { ActionCatalogue } from "../actions/action-catalogue.ts";
 import { type Json, type JsonObject, storableText } from "../core/json.ts";
 import type { Log } from "../core/log.ts";
-<<<<<<< HEAD
-import type { Attempt, Outcome } from "../executors/executor.ts";
-import type { StepDispatches } from "../live-actions/step-dispatches.ts";
-=======
 import type { Attempt, ExecutionError, Outcome } from "../executors/executor.ts";
->>>>>>> main
+import type { StepDispatches } from "../live-actions/step-dispatches.ts";
 import type { Completion } from "./completion.ts";
 import type { StepStatusFact } from "./events.ts";
 import type { RunState } from "./fold.ts";

@@ -1,11 +1,6 @@
-<<<<<<< HEAD
-import { type Json, storableText } from "../core/json.ts";
-import type { Attempt } from "../executors/executor.ts";
-=======
 import { type Json, type JsonObject, storableText } from "../core/json.ts";
 import { turns } from "../core/turns.ts";
-import type { Attempt, Outcome } from "../executors/executor.ts";
->>>>>>> main
+import type { Attempt } from "../executors/executor.ts";
 import { askAgain } from "./ask-again.ts";
 import type { CompletionNews, TellCompletion } from "./completion.ts";
 import type { LogFact, NoticeFact, StepStatusFact } from "./events.ts";
@@ -16,13 +11,8 @@ import type { RunInfo } from "./new-run.ts";
 import { triesAgainAfter } from "./outcome-rules.ts";
 import { prepareEnd } from "./prepare-live-action.ts";
 import { prepareStep } from "./prepare-step.ts";
-<<<<<<< HEAD
 import type { Conversation, PreparedStep, StepOutcome, StepPorts, StepStart } from "./step-ports.ts";
-import { storableOutcome } from "./storable-outcome.ts";
-=======
-import type { PreparedStep, StepPorts, StepStart } from "./step-ports.ts";
 import { inputProblem, storableOutcome } from "./storable-outcome.ts";
->>>>>>> main
 
 export interface StepWorkPorts {
   readonly steps: StepPorts;
@@ -39,14 +29,10 @@ interface Work {
   readonly controller: AbortController;
   /** An executor answers for it, or is about to. */
   isBegun: boolean;
-<<<<<<< HEAD
   /** It has begun, and waits without a slot: for people, say. A node that stops does not wait for it. */
   isIdle: boolean;
-  /** Its output, once the run is about to hear of it. */
-=======
   /** Its arguments and its output, once the run is about to hear of them. */
   input: Json | undefined;
->>>>>>> main
   output: Json | undefined;
 }
 
@@ -91,12 +77,7 @@ export class StepWork {
 
   /** Works out the inputs of a step, without a promise where there is nothing to wait for. */
   prepare({ stepId, attempt }: Pick<StepStart, "stepId" | "attempt">): Prepared | Promise<Prepared | undefined> {
-<<<<<<< HEAD
     const work = this.#take(stepId);
-=======
-    const work: Work = { controller: new AbortController(), isBegun: false, input: undefined, output: undefined };
-    this.#underWay.set(stepId, work);
->>>>>>> main
     const { steps, run } = this.#ports;
     const keepInput = (input: JsonObject) => {
       const problem = inputProblem(input, () => this.#otherInputs(stepId));
@@ -129,7 +110,13 @@ export class StepWork {
   }
 
   #take(stepId: string): Work {
-    const work: Work = { controller: new AbortController(), isBegun: false, isIdle: false, output: undefined };
+    const work: Work = {
+      controller: new AbortController(),
+      isBegun: false,
+      isIdle: false,
+      input: undefined,
+      output: undefined,
+    };
     this.#underWay.set(stepId, work);
     return work;
   }
@@ -164,12 +151,8 @@ export class StepWork {
   /** Ends everything, and tells nothing more. */
   drop(): void {
     this.#isOpen = false;
-<<<<<<< HEAD
     this.#lost.abort();
-    for (const { controller } of this.#underWay.values()) controller.abort();
-=======
     for (const { controller } of this.#underWay.values()) controller.abort(ended);
->>>>>>> main
   }
 
   /**
@@ -177,28 +160,17 @@ export class StepWork {
    */
   async perform({ step: { fact, begin, takesOwnSlot }, work }: Prepared): Promise<StepOutcome> {
     const { signal } = work.controller;
-<<<<<<< HEAD
     const { signal: lost } = this.#lost;
     const inSlot: Conversation["inSlot"] = (task) => this.#inSlot(work, task);
     const task = async () => begin?.({ signal, lost, inSlot, onLog: this.#logger(fact) });
     work.isIdle = takesOwnSlot ?? false;
-    const ended = (await (takesOwnSlot ? task() : inSlot(task))) ?? { status: "CANCELLED" };
-    const outcome = storableOutcome(ended, this.#allOutputs());
-    if ("output" in outcome) work.output = outcome.output;
-=======
-    const giveBack = await this.#ports.slots.take(this.#info.tenantId, signal);
-    if (!giveBack || !begin) return { status: "CANCELLED" };
-    this.#atWork += 1;
-    const answer = await begin({ signal, onLog: this.#logger(fact) });
+    const answer = (await (takesOwnSlot ? task() : inSlot(task))) ?? { status: "CANCELLED" };
     const outcome = await turns.take(() => {
       const storable = storableOutcome(answer, this.#allOutputs());
       // Before anybody else's turn: the next output is measured beside this one.
       if ("output" in storable) work.output = storable.output;
       return storable;
     });
-    this.#atWork -= 1;
-    giveBack();
->>>>>>> main
     return outcome;
   }
 

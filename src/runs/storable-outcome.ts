@@ -20,17 +20,12 @@ export function storableOutcome(outcome: StepOutcome, others: Iterable<Json | un
   if (problem !== undefined)
     return failed ?? { status: "FAILED", error: { code: "output_too_large", message: problem } };
   const output = storableJson(outcome.output, text);
-<<<<<<< HEAD
-  if (typeof output === "object" && output !== null) sizes.set(output, bytes);
+  noteBytes(output, bytes);
   return { ...(failed ?? outcome), output } as StepOutcome;
 }
 
 function withoutOutput({ output: _output, error, ...rest }: StepOutcome & { readonly status: "FAILED" }): StepOutcome {
   return { ...rest, error: storableError(error) };
-=======
-  noteBytes(output, bytes);
-  return { ...(failed ?? { status: "SUCCEEDED" }), output };
->>>>>>> main
 }
 
 /** An output this small fits beside those of all the other steps a run can have; so do arguments. */

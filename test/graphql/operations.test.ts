@@ -46,6 +46,7 @@ const samples: Readonly<Record<string, unknown>> = {
   String: "text",
   ActionRef: "name",
   UUID: "00000000-0000-7000-8000-000000000000",
+  DateTime: "2026-11-21T00:00:00.000Z",
 };
 
 /** A page of 50 for whatever is a page, and something for what is required. */
