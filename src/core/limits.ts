@@ -19,6 +19,10 @@ export const limits = {
   playbookStepsMax: 1_000,
   /** Values (objects, lists and what they hold) of one document, copies made by YAML aliases included: what bounds an alias bomb. */
   documentValuesMax: 50_000,
+  /** All texts of one document together, those that aliases repeat included: twice the largest source. */
+  documentTextLengthMax: 2 * 1024 * 1024,
+  /** The names that lead to a value, as in `$.steps[0].parameters.host`: each value is remembered by them. */
+  documentPathLengthMax: 1_000,
   /** Marks and words of one YAML text; 1,000 steps of 12 fields have 72,000. Reading 200,000 takes up to half a second. */
   documentLexemesMax: 200_000,
   /** Roles and people that one approval names: any one of them decides. */

@@ -22,6 +22,7 @@ export class DocumentReading {
   readonly issues: Issue[] = [];
   readonly warnings: Issue[] = [];
   #valueCount = 0;
+  #textLength = 0;
 
   constructor(text: string) {
     this.map = new SourceMap(text);
@@ -40,16 +41,23 @@ export class DocumentReading {
   }
 
   /** Counts one more value. @throws UnreadableText past the bounds. */
-  enter(depth: number, offset: number): void {
+  enter({ path, depth, offset }: { path: string; depth: number; offset: number }): void {
     this.#valueCount += 1;
-    if (this.#valueCount > limits.documentValuesMax) {
-      throw tooLarge(offset);
-    }
+    if (this.#valueCount > limits.documentValuesMax) throw tooLarge(offset);
     if (depth > limits.documentDepthMax) throw tooDeep(offset);
+    if (path.length > limits.documentPathLengthMax) {
+      const message = `The names that lead here have more than ${limits.documentPathLengthMax} characters together; choose shorter ones.`;
+      throw new UnreadableText("path_too_long", message, offset);
+    }
   }
 
-  /** A text as the document holds it. Reports what no database and no JSON text can hold. */
+  /** A text as the document holds it. Reports what no database and no JSON text can hold. @throws UnreadableText past the bounds. */
   text(value: string, path: string, offset: number): string {
+    this.#textLength += value.length;
+    if (this.#textLength > limits.documentTextLengthMax) {
+      const message = `The texts of a document have at most ${limits.documentTextLengthMax} characters together, those that aliases repeat included.`;
+      throw new UnreadableText("document_too_large", message, offset);
+    }
     if (!isStorableText(value)) {
       const message = "This text holds a NUL character or half of a surrogate pair, which can't be stored.";
       this.problem({ path, code: "text_not_storable", message, offset });

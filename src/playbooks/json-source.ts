@@ -36,7 +36,7 @@ class JsonReader {
   #value(path: string, context: { depth: number; keyOffset?: number | undefined }): Json {
     this.#space();
     const offset = this.#at;
-    this.#reading.enter(context.depth, offset);
+    this.#reading.enter({ path, depth: context.depth, offset });
     this.#reading.map.mark(path, { offset, keyOffset: context.keyOffset });
     switch (this.#text[offset]) {
       case "{":

@@ -101,7 +101,7 @@ class YamlReader {
 
   value(node: Node | null, place: Place): Json {
     const offset = node?.range?.[0] ?? place.offset;
-    this.#reading.enter(place.depth, offset);
+    this.#reading.enter({ ...place, offset });
     const plain = isScalar(node) && node.type === "PLAIN" && typeof node.value !== "string" ? node.source : undefined;
     this.#reading.map.mark(place.path, { offset, keyOffset: place.keyOffset, plain });
     if (!node) return null;

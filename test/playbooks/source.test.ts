@@ -96,6 +96,22 @@ describe("a playbook's source", () => {
     ]);
   });
 
+  test("copies texts by aliases within a bound, too", () => {
+    const copies = (count: number) => `t: &t "${"x".repeat(200_000)}"\nl: [${Array(count).fill("*t").join(", ")}]\n`;
+    expect(problems(copies(9))).toEqual([]);
+    expect(problems(copies(10))).toEqual([expect.stringMatching(/^document_too_large/)]);
+  });
+
+  test("is refused where names are so long that each value would take as much to be remembered", () => {
+    const [name, values] = ["k".repeat(20_000), Array(2_000).fill(1).join(", ")];
+    for (const text of [`{"${name}": [${values}]}`, `? ${name}\n: [${values}]\n`]) {
+      expect(problems(text)).toEqual([expect.stringMatching(/^path_too_long/)]);
+    }
+    const nested = (depth: number) => `{"${"k".repeat(90)}": `.repeat(depth);
+    expect(problems(`${nested(10)}1${"}".repeat(10)}`)).toEqual([]);
+    expect(problems(`${nested(11)}1${"}".repeat(11)}`)).toEqual([expect.stringMatching(/^path_too_long/)]);
+  });
+
   test("is refused when it is nested without end, in every way to nest", () => {
     for (const piece of ["[", "{", '{"a":', "- ", "? ", "a: ", "[a: "]) {
       expect(readSource(piece.repeat(150_000)).issues.length).toBeGreaterThan(0);
