@@ -30,6 +30,8 @@ export const edgeLimits = {
   queryErrorsMax: 50,
   /** Nesting of a request's variables: a document of `documentDepthMax` inside an input. */
   requestDepthMax: 80,
+  /** Values in the JSON of a request: the largest context has fewer. Reading 600,000 of them takes seconds, in which nothing else moves. */
+  requestValuesMax: 150_000,
   /** The URL of a GET, and all headers of a request. */
   requestHeaderBytesMax: 32 * 1024,
   /** Time a client has to send a whole request. */

@@ -21,6 +21,8 @@ export const limits = {
   documentValuesMax: 50_000,
   /** All texts of one document together, those that aliases repeat included: twice the largest source. */
   documentTextLengthMax: 2 * 1024 * 1024,
+  /** Patterns in the expressions of one document: compiling one takes up to 10 ms. */
+  documentPatternsMax: 200,
   /** The names that lead to a value, as in `$.steps[0].parameters.host`: each value is remembered by them. */
   documentPathLengthMax: 1_000,
   /** Marks and words of one YAML text; 1,000 steps of 12 fields have 72,000. Reading 200,000 takes up to half a second. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { hasMoreValues } from "../core/json-values.ts";
 import { limits } from "../core/limits.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -19,7 +20,11 @@ export async function readParams(request: IncomingMessage): Promise<RequestParam
   }
   const body = await readBody(request);
   if ("status" in body) return body;
-  const parsed = parseJson(body.toString());
+  const text = body.toString();
+  if (hasMoreValues(text, limits.requestValuesMax)) {
+    return refusal(413, "REQUEST_TOO_LARGE", `A request holds at most ${limits.requestValuesMax} values.`);
+  }
+  const parsed = parseJson(text);
   return parsed === undefined ? badRequest("The body is no JSON.") : checked(parsed);
 }
 

@@ -11,6 +11,7 @@ import {
   type SubscribePayload,
 } from "graphql-ws";
 import { type WebSocket, WebSocketServer } from "ws";
+import { hasMoreValues } from "../core/json-values.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { isNestedDeeper } from "../core/nesting.ts";
@@ -186,7 +187,11 @@ function serve(
       close: (code, reason) => socket.close(code, reason),
       onMessage: (handle) =>
         socket.on("message", (data) => {
-          handle(String(data)).catch((error: unknown) => {
+          const text = String(data);
+          if (hasMoreValues(text, limits.requestValuesMax)) {
+            return socket.close(CloseCode.BadRequest, `A message holds at most ${limits.requestValuesMax} values.`);
+          }
+          handle(text).catch((error: unknown) => {
             log.warn({ error: error instanceof Error ? error.message : typeof error }, "socket.failed");
             socket.close(CloseCode.BadRequest, "Invalid message received");
           });

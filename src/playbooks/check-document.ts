@@ -34,7 +34,7 @@ function checkWhole(document: JsonObject, findings: Findings): void {
   if (isJsonObject(trigger)) checkTrigger(trigger, findings);
   checkStrategy(document, findings);
   const steps = stepSources(document);
-  if (isTooLong(steps, findings)) return;
+  if (isTooLong(steps, findings) || hasTooManyPatterns(steps, findings)) return;
   checkSteps(steps, findings);
   checkWaiting(document, steps, findings);
   const routes = routesOf(steps, strategyOf(document));
@@ -52,6 +52,20 @@ function isTooLong(steps: readonly StepSource[], findings: Findings): boolean {
   const message = `A playbook has at most ${limits.playbookStepsMax} steps, branches included; these are ${count}.`;
   findings.problem({ path: "$.steps", code: "out_of_bounds", message });
   return true;
+}
+
+/** Nor is it then: looking at a pattern compiles it. */
+function hasTooManyPatterns(steps: readonly StepSource[], findings: Findings): boolean {
+  let count = 0;
+  for (const { path, fields } of withBranches(steps)) {
+    const { expression } = fields;
+    if (typeof expression === "string") count += expression.match(/\bmatches\b/g)?.length ?? 0;
+    if (count <= limits.documentPatternsMax) continue;
+    const message = `The expressions of a playbook have at most ${limits.documentPatternsMax} patterns together (matches).`;
+    findings.problem({ path: `${path}.expression`, code: "too_many_patterns", message });
+    return true;
+  }
+  return false;
 }
 
 function checkStrategy(document: JsonObject, findings: Findings): void {

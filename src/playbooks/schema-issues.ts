@@ -1,6 +1,7 @@
 import type { Issue } from "../core/failures.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import { childPath, shown } from "../core/json-path.ts";
+import { limits } from "../core/limits.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import {
   boundMessage,
@@ -21,6 +22,8 @@ const check = createSchemaCheck(playbookDocumentSchema);
 export function schemaIssues(document: JsonObject, map: SourceMap): Issue[] {
   const issues = new Map<string, Issue>();
   for (const error of check(document)) {
+    // Of ten thousand unknown fields nobody reads on, and each takes a look at all known ones.
+    if (issues.size >= 5 * limits.issuesMax) break;
     const found = findingOf(error, map);
     const path = found?.path ?? error.path;
     // Several keywords may complain of one value; the first says enough.

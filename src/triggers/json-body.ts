@@ -1,4 +1,5 @@
 import type { Json } from "../core/json.ts";
+import { hasMoreValues } from "../core/json-values.ts";
 import { limits } from "../core/limits.ts";
 import { isNestedDeeper } from "../core/nesting.ts";
 
@@ -8,7 +9,10 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function readJson(body: Uint8Array): { readonly json: Json } | { readonly problem: string } {
   let json: Json;
   try {
-    json = JSON.parse(utf8.decode(body)) as Json;
+    const text = utf8.decode(body);
+    const valuesMax = limits.requestValuesMax;
+    if (hasMoreValues(text, valuesMax)) return { problem: `It holds more than ${valuesMax} values.` };
+    json = JSON.parse(text) as Json;
   } catch {
     return { problem: "This is no JSON in UTF-8." };
   }

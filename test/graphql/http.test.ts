@@ -125,6 +125,15 @@ describe("a body over the bound", () => {
     socket.destroy();
   });
 
+  test("is refused with more values than can be read while others wait, whatever they are", async () => {
+    const most = limits.requestValuesMax;
+    const bodies = ["0,", "[],", '{"a":0},'].map((item) => `{"query":"{ hello }","x":[${item.repeat(most)}0]}`);
+    for (const body of [...bodies, `{"query":"{ hello }","x":${"[".repeat(most + 1)}`]) {
+      const response = await send({ headers: { "content-type": "application/json" }, body });
+      expect([response.status, await codeOf(response)]).toEqual([413, "REQUEST_TOO_LARGE"]);
+    }
+  });
+
   test("is refused compressed, so that it cannot grow later", async () => {
     const headers = { "content-type": "application/json", "content-encoding": "gzip" };
     expect((await send({ headers, body: "x" })).status).toBe(415);

@@ -101,6 +101,12 @@ describe("a socket", () => {
     expect((await client.closed)[0]).toBe(1009);
   });
 
+  test("is closed when a message holds more values than can be read while others wait", async () => {
+    const client = await connect(edge.wsUrl);
+    client.say(`{"type":"connection_init","payload":{"x":[${"0,".repeat(limits.requestValuesMax)}0]}}`);
+    expect((await client.closed)[0]).toBe(4400);
+  });
+
   test("is closed when a message comes in a flood of fragments", async () => {
     const client = await connectReady();
     for (let index = 0; index <= limits.webSocketFragmentsMax; index++) client.socket.send("x", { fin: false });

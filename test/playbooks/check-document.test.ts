@@ -1,6 +1,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import type { Issue } from "../../src/core/failures.ts";
+import { limits } from "../../src/core/limits.ts";
 import { playbookDocumentSchema } from "../../src/playbooks/document-schema.ts";
 import { readSource } from "../../src/playbooks/source.ts";
 import { action, check, codes, condition, playbook, vendorExample } from "./playbook-text.ts";
@@ -142,6 +143,18 @@ ${condition("c", "on_true: retry, on_false: nowhere-at-all")}`;
     ]);
     const many = Array.from({ length: 1_001 }, (_, i) => action(`s${i}`)).join("\n");
     expect(codes(check(playbook(many)).issues)).toEqual(["out_of_bounds $.steps"]);
+  });
+
+  test("has no more patterns than can be compiled while others wait", () => {
+    const asking = (count: number, id: string) => {
+      const asked = Array.from({ length: count }, (_, index) => `{{ finding.ip }} matches "${id}${index}"`);
+      return `- {id: ${id}, name: C, type: condition, expression: '${asked.join(" or ")}'}`;
+    };
+    const quarter = limits.documentPatternsMax / 4;
+    const first = ["a", "b", "c"].map((id) => asking(quarter, id));
+    expect(codes(check(playbook([...first, asking(quarter, "d")].join("\n"))).issues)).toEqual([]);
+    const more = check(playbook([...first, asking(quarter + 1, "d")].join("\n")));
+    expect(codes(more.issues)).toEqual(["too_many_patterns $.steps[3].expression"]);
   });
 
   test("has templates that can be read, with the place of what can't", () => {

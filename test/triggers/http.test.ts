@@ -176,6 +176,8 @@ describe("what POST /events does not take", () => {
     const body = { ...plain, data: { text: "x".repeat(limits.contextBytesMax) } };
     expect((await post({ body })).status).toBe(422);
     expect((await post({ body: Buffer.alloc(limits.requestBodyBytesMax + 1, 32) })).status).toBe(413);
+    const values = Buffer.from(`{"type":"finding.new","data":{"a":[${"0,".repeat(limits.requestValuesMax)}0]}}`);
+    expect((await post({ body: values })).status).toBe(400);
   });
 
   test("is a GET", async () => {

@@ -31,13 +31,17 @@ function problemsOfOwner({ ownerId, wakeAt, sealedSecrets }: RunRecord): string[
   return ownerId === null && wakeAt === null && sealedSecrets === null ? [] : ["something of it is still under way"];
 }
 
-/** The first thing that told a run to stop says how it ends; else it ends as its playbook says. */
+/**
+ * The first thing that told a run to stop says how it ends, unless its last step had ended by then and was its end; else it ends as its
+ * playbook says.
+ */
 function problemsOfEnd({ playbook, status, dryRun, events }: RunRecord): string[] {
-  const told = events.find(
-    ({ type, ...rest }) => type === "NOTICE" && stops.has((rest as { code?: string }).code ?? ""),
-  );
-  const expected = told ? [stops.get((told as { code: string }).code)] : dryRun ? dryEnds : endsOf.get(playbook);
-  return expected?.includes(status) ? [] : [`it ended ${status} instead of ${expected?.join(" or ")}`];
+  const own = dryRun ? dryEnds : (endsOf.get(playbook) ?? []);
+  const told = events.find((event) => event.type === "NOTICE" && stops.has(event.code));
+  const isTooLate = told && !events.some(({ type, sequence }) => type === "STEP_STATUS" && sequence > told.sequence);
+  const asTold = told?.type === "NOTICE" ? [stops.get(told.code) ?? ""] : [];
+  const expected = told && !isTooLate ? asTold : [...asTold, ...own];
+  return expected.includes(status) ? [] : [`it ended ${status} instead of ${expected.join(" or ")}`];
 }
 
 const stops: ReadonlyMap<string, string> = new Map([
