@@ -136,7 +136,7 @@ describe("the stream of one run", () => {
     for (let wave = 0; wave < 20; wave += 1) await run.lines(10);
     await run.write([end]);
     expect(await all).toEqual(upTo(201));
-    expect(reads).toEqual([0]);
+    expect(sum(reads)).toBe(0);
   });
 
   test("serves a reader that fell far behind from the journal, in order, and nobody else waits for it", async () => {
@@ -149,9 +149,9 @@ describe("the stream of one run", () => {
     for (let wave = 0; wave < 40; wave += 1) await run.lines(count / 40);
     await run.write([end]);
     expect(await all).toEqual(upTo(count + 2));
-    expect(quick.reads.length).toBeLessThan(3);
+    expect(sum(quick.reads)).toBeLessThan(limits.subscriberQueueMax);
     expect(await sequences(slow.events)).toEqual(upTo(count + 2, 2));
-    expect(slow.reads.reduce((sum, read) => sum + read)).toBeGreaterThan(count - limits.subscriberQueueMax);
+    expect(sum(slow.reads)).toBeGreaterThan(count - limits.subscriberQueueMax);
   });
 
   test("gives every event exactly once to a reader that reconnects a thousand times", async () => {
@@ -193,6 +193,10 @@ describe("the stream of one run", () => {
     expect(await next).toEqual({ done: true, value: undefined });
   });
 });
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}
 
 const writeSql = `
 insert into run_event (run_id, sequence, tenant_id, at, run_attempt, type, step_id, attempt, label, body)
