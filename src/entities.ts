@@ -1,6 +1,8 @@
 import { Action, ActionFile, ActionVersion } from "./actions/entities.ts";
 import { Approval } from "./approvals/entities.ts";
+import { AuditChain, AuditEntry } from "./audit/entities.ts";
 import { LiveActionDispatch, LiveActionPolicy, LiveActionUsage, VendorPin } from "./live-actions/entities.ts";
+import { Agent, AgentEnrolment, AgentTask, AgentTaskLine } from "./opservant/entities.ts";
 import { Playbook, PlaybookChange, PlaybookVersion, Schedule } from "./playbooks/entities.ts";
 import { ClusterNode, Run, RunEvent, RunSignal, TriggerEvent } from "./runs/entities.ts";
 import { Secret, Variable } from "./secrets/entities.ts";
@@ -10,6 +12,8 @@ import { ApiToken, Tenant } from "./tenancy/entities.ts";
 export const entities = [
   Tenant,
   ApiToken,
+  AuditEntry,
+  AuditChain,
   Secret,
   Variable,
   Action,
@@ -20,6 +24,10 @@ export const entities = [
   PlaybookChange,
   Schedule,
   Approval,
+  AgentEnrolment,
+  Agent,
+  AgentTask,
+  AgentTaskLine,
   LiveActionDispatch,
   VendorPin,
   LiveActionPolicy,

@@ -1,14 +1,16 @@
 import { edgeLimits } from "./edge-limits.ts";
 import { liveActionLimits } from "./live-action-limits.ts";
+import { trustLimits } from "./trust-limits.ts";
 
 /**
- * Every bound of the product, in one place; those of the edge stand in `edge-limits.ts`, those of live actions in `live-action-limits.ts`. The
- * name ends in the unit, the comment says why it is what it is.
+ * Every bound of the product, in one place; those of the edge stand in `edge-limits.ts`, those of live actions in `live-action-limits.ts`,
+ * those of trust (audit, agents, identity, isolation) in `trust-limits.ts`. The name ends in the unit, the comment says why it is what it is.
  * Changing one changes what the API accepts, so it belongs in the CHANGELOG.
  */
 export const limits = {
   ...edgeLimits,
   ...liveActionLimits,
+  ...trustLimits,
 
   // ---- Documents ------------------------------------------------------------------------------------------------
   /** Depth of any JSON or YAML that comes in. */
