@@ -1,20 +1,50 @@
 import { limits } from "../core/limits.ts";
-import type { PlanStep } from "../playbooks/plan.ts";
-import type { Fact } from "./events.ts";
-import type { StepState } from "./fold.ts";
+import type { Plan, PlanStep } from "../playbooks/plan.ts";
+import type { Fact, NoticeFact } from "./events.ts";
+import type { RunState, StepState } from "./fold.ts";
+import { activeSteps, isStopping } from "./outcome-rules.ts";
+
+/** A step that was under way when its node died. */
+export interface Interruption {
+  readonly step: StepState;
+  readonly type: PlanStep["type"] | undefined;
+  /** It is not to begin again: its run was told to stop, or the time for it is over. */
+  readonly isOver: boolean;
+}
+
+/**
+ * What was under way of a run when its node died. A live action that an earlier death has interrupted is still that where it is not to begin
+ * again: nobody has looked at its dispatch since.
+ * @param news What the run has yet to hear.
+ */
+export function interruptions(
+  plan: Plan,
+  run: RunState,
+  { overdue, isCancelled }: { readonly overdue: readonly NoticeFact[]; readonly isCancelled: boolean },
+): readonly Interruption[] {
+  const isEnding = isCancelled || overdue.some(({ code }) => code === "run_timed_out");
+  return activeSteps(run).flatMap((step) => {
+    const planned = plan.steps.get(step.stepId);
+    const isOverdue = overdue.some(({ stepId }) => stepId !== undefined && stepId === planned?.parallel);
+    const isOver = isEnding || isOverdue || isStopping(plan, run, step.stepId);
+    const isLeft = step.status === "PENDING" && isOver && planned?.type === "LIVE_ACTION";
+    const isUnderWay = step.status === "RUNNING" && planned?.type !== "PARALLEL";
+    return isUnderWay || isLeft ? [{ step, type: planned?.type, isOver }] : [];
+  });
+}
 
 /**
  * What a step becomes that was under way when its node died: nobody knows whether it took effect. Of a live action there is a row that tells;
  * the step only looks at it again, however often that may be.
  */
-export function interruptedFact(step: StepState, isEnding: boolean, type: PlanStep["type"] = "ACTION"): Fact {
+export function interruptedFact({ step, type, isOver }: Interruption): Fact {
   const { stepId, attempt } = step;
   const outcome = { type: "STEP_STATUS" as const, stepId, attempt };
   const unknown = {
     code: "effect_unknown",
     message: "The node that ran it died; whether it took effect is not known. A person must look.",
   };
-  if (isEnding) return { ...outcome, status: "CANCELLED", error: unknown };
+  if (isOver) return { ...outcome, status: "CANCELLED", error: unknown };
   if (type === "LIVE_ACTION") {
     const message = "The node that ran it died; its dispatch is looked up.";
     return { type: "NOTICE", stepId, code: "step_interrupted", message };

@@ -9,29 +9,30 @@ import type { StepRequest } from "../live-actions/step-dispatches.ts";
 import type { PlanLiveActionStep } from "../playbooks/plan.ts";
 import type { BoundStep } from "./events.ts";
 import { isTerminal } from "./events.ts";
-import type { StepState } from "./fold.ts";
 import type { RunInfo } from "./new-run.ts";
 import type { StepStart } from "./step-ports.ts";
 
-/** How often the attempt before this one was interrupted: so often this is the same attempt again. */
-function interruptionsOf(known: StepState | undefined): number {
-  return known === undefined || isTerminal(known.status) ? 0 : known.interruptions;
+/** How often an attempt was interrupted before this one: so often this is the same attempt again. */
+function interruptionsBefore({ state, stepId, attempt }: Pick<StepStart, "state" | "stepId" | "attempt">): number {
+  const known = state.steps.get(stepId);
+  if (known === undefined || isTerminal(known.status)) return 0;
+  // The attempt's own interruption makes the one after it the same.
+  const isItsOwn = known.status === "PENDING" && known.attempt === attempt;
+  return isItsOwn ? known.interruptions - 1 : known.interruptions;
 }
 
 /** Whether a dispatch may have been made for this attempt before its node died. */
-export function isAgain({ state, stepId }: Pick<StepStart, "state" | "stepId">): boolean {
-  return interruptionsOf(state.steps.get(stepId)) > 0;
+export function isAgain(start: Pick<StepStart, "state" | "stepId" | "attempt">): boolean {
+  return interruptionsBefore(start) > 0;
 }
 
 /**
  * The request of an attempt but for what it is done to. Its id is the same for an attempt and for its repetition after a crash, so that both
  * mean one dispatch; each further try is a dispatch of its own.
  */
-export function requestKey(
-  { run, state, stepId, attempt }: Pick<StepStart, "run" | "state" | "stepId" | "attempt">,
-  step: PlanLiveActionStep,
-) {
-  const tries = attempt - interruptionsOf(state.steps.get(stepId));
+export function requestKey(start: Pick<StepStart, "run" | "state" | "stepId" | "attempt">, step: PlanLiveActionStep) {
+  const { run, state, stepId, attempt } = start;
+  const tries = attempt - interruptionsBefore(start);
   return {
     tenantId: run.tenantId,
     requestId: `${run.id}:${stepId}:${state.runAttempt}:${tries}`,

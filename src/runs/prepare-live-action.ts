@@ -3,6 +3,7 @@ import { templatePaths } from "../expressions/template.ts";
 import type { PlanLiveActionStep } from "../playbooks/plan.ts";
 import { createMask } from "../secrets/mask.ts";
 import { dryRunOf } from "./dry-run.ts";
+import type { StepStatusFact } from "./events.ts";
 import type { StepState } from "./fold.ts";
 import { isAgain, renderRequest, requestKey, requestOf } from "./live-action-request.ts";
 import type { RunInfo } from "./new-run.ts";
@@ -10,7 +11,7 @@ import { endLiveAction, performLiveAction } from "./perform-live-action.ts";
 import { prepareSafely } from "./prepare-safely.ts";
 import { boundStep } from "./request-approval.ts";
 import { runScope } from "./run-scope.ts";
-import { about, listed, type PreparedStep, type StepPorts, type StepStart } from "./step-ports.ts";
+import { about, listed, type PreparedStep, type StepOutcome, type StepPorts, type StepStart } from "./step-ports.ts";
 
 /** What is asked of a vendor; or why nothing is. */
 export function prepareLiveAction(
@@ -20,7 +21,26 @@ export function prepareLiveAction(
   env: Readonly<Record<string, string>>,
 ): PreparedStep {
   const secrets = Object.values(start.run.givenSecrets);
-  return prepareSafely({ ports, start, secrets }, () => prepared(ports, start, step, env));
+  const ready = prepareSafely({ ports, start, secrets }, () => prepared(ports, start, step, env));
+  return ready.begin === undefined && isAgain(start) ? heardFirst(ports, { start, step, fact: ready.fact }) : ready;
+}
+
+/** What an interrupted try has asked is heard, whatever it would ask by now; where it has asked nothing, it ends as it was prepared. */
+function heardFirst(
+  ports: StepPorts,
+  { start, step, fact }: { start: StepStart; step: PlanLiveActionStep; fact: StepStatusFact },
+): PreparedStep {
+  const work = { start, step, request: requestKey(start, step), isAgain: true };
+  const { type: _type, stepId: _stepId, attempt: _attempt, input, ...outcome } = fact;
+  return {
+    fact: { ...about(start), status: "RUNNING", ...(input === undefined ? {} : { input }) },
+    begin: async (conversation) => {
+      const heard = await endLiveAction(ports, work, conversation);
+      const isNothing = heard.status === "CANCELLED" && !conversation.signal.aborted;
+      return isNothing ? (outcome as StepOutcome) : heard;
+    },
+    takesOwnSlot: true,
+  };
 }
 
 function prepared(

@@ -3,7 +3,7 @@ import { fallDue } from "./fall-due.ts";
 import type { StepState } from "./fold.ts";
 import { headChange, nextDue, parkUntil } from "./head-change.ts";
 import type { Hub } from "./hub.ts";
-import { interruptedFact } from "./interruption.ts";
+import { interruptedFact, interruptions } from "./interruption.ts";
 import type { Journal } from "./journal.ts";
 import type { WriteResult } from "./journal-entry.ts";
 import type { NewRun, RunInfo } from "./new-run.ts";
@@ -72,15 +72,10 @@ export class ResidentRun {
     const heard = this.#hear(signals);
     // What was interrupted is not run again where the time for it was over meanwhile.
     const overdue = fallDue(this.#walk, this.info, this.#now()).items.filter((item) => item.type === "NOTICE");
-    const isTimedOut = overdue.some(({ code }) => code === "run_timed_out");
-    const isEnding = run.ending !== undefined || isTimedOut || signals.some(({ type }) => type === "CANCEL");
-    const interrupted = this.#executing().flatMap((step) => {
-      const planned = this.info.plan.steps.get(step.stepId);
-      const parallel = planned?.parallel ?? "";
-      const isOverdue = overdue.some(({ stepId }) => stepId === parallel);
-      const isOver = isEnding || isOverdue || run.steps.get(parallel)?.closing !== undefined;
-      const takenBack = isOver && this.#work.takeBack(step);
-      if (!takenBack) return interruptedFact(step, isOver, planned?.type);
+    const isCancelled = signals.some(({ type }) => type === "CANCEL");
+    const interrupted = interruptions(this.info.plan, run, { overdue, isCancelled }).flatMap((one) => {
+      const takenBack = one.isOver && this.#work.takeBack(one.step);
+      if (!takenBack) return interruptedFact(one);
       void this.#perform(takenBack);
       return [];
     });
@@ -175,6 +170,9 @@ export class ResidentRun {
         // Nothing of it may be left by now: a step that its node's death interrupted has its outcome already.
         const step = this.#walk.run.steps.get(item.stepId);
         if (this.#work.cancel(item.stepId) || !step || isTerminal(step.status)) return;
+        // Its node's death has interrupted it, and it has not begun again: what it has asked is heard.
+        const takenBack = step.status === "PENDING" && this.#work.takeBack(step);
+        if (takenBack) return void entry.effects.push(() => void this.#perform(takenBack));
         // At once, so that a second command of the same finds it ended.
         const { attempt } = step;
         this.#happen({ type: "STEP_STATUS", stepId: item.stepId, attempt, status: "CANCELLED" }, items, entry);
@@ -214,7 +212,7 @@ export class ResidentRun {
     const { fact, begin, approval } = prepared.step;
     const wanted = this.#walk.ready.get(fact.stepId);
     const isStale = this.#isResting || wanted !== fact.attempt;
-    if (isStale || !begin) this.#work.forget(fact.stepId);
+    if (isStale || !begin) this.#work.forget(prepared);
     else prepared.work.isBegun = true;
     // While these inputs were worked out, another try may have become due.
     if (isStale && wanted !== undefined) items.push({ type: "START_STEP", stepId: fact.stepId, attempt: wanted });
@@ -230,7 +228,7 @@ export class ResidentRun {
     const outcome = await this.#work.perform(prepared);
     const told = this.#work.completion(prepared, outcome);
     const news = told instanceof Promise ? await told : told;
-    this.#work.forget(stepId);
+    this.#work.forget(prepared);
     const fact: Fact = { type: "STEP_STATUS", stepId, attempt, ...outcome };
     if (news) this.#advance([...news.notices, fact], { triggered: news.events });
     else this.#advance([fact]);

@@ -121,9 +121,9 @@ export class StepWork {
     return work;
   }
 
-  /** It does not begin, or the run hears its outcome now. */
-  forget(stepId: string): void {
-    this.#underWay.delete(stepId);
+  /** It does not begin, or the run hears its outcome now. What the step does by then in its place stays. */
+  forget({ step: { fact }, work }: Prepared): void {
+    if (this.#underWay.get(fact.stepId) === work) this.#underWay.delete(fact.stepId);
   }
 
   /** All that counts against the bound of a run's outputs: branches may end before the run has heard of each other's. */

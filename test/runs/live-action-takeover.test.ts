@@ -102,6 +102,22 @@ describe("a live action whose node is taken for dead", () => {
     expect(asked.map(({ request }) => request.requestId)).toEqual([`${birth.id}:a:1:1`]);
   });
 
+  test("is told as it ended, though what it is done to could not be told any more", async () => {
+    const asked: Asked[] = [];
+    const first = await world.node([scriptedAdapter({ asked })], { variables: () => ({ host: "host-77" }) });
+    await world.gate();
+    const birth = world.engines.birth(planOf([liveActionStep("a", { target: "{{ env.host }}" })]));
+    await first.engine.begin(birth);
+    const [approval] = await world.asked();
+    await first.engine.stop();
+    const next = await world.node([scriptedAdapter({ asked })], { variables: () => ({}) });
+    await world.engines.until(async () => (await world.step(birth.id))?.attempt === 2);
+    await world.decide(next, approval!, "APPROVE");
+    await world.engines.ended(birth.id);
+    expect(await world.step(birth.id)).toMatchObject({ status: "SUCCEEDED", attempt: 2 });
+    expect(asked.map(({ request }) => [request.requestId, request.target])).toEqual([[`${birth.id}:a:1:1`, "host-77"]]);
+  });
+
   test("is told as it ended, where its run was cancelled meanwhile", async () => {
     const { asked, answer, takeOver, ended, runId } = await taken();
     await world.engines.signalCancel(runId);
@@ -114,6 +130,26 @@ describe("a live action whose node is taken for dead", () => {
 });
 
 describe("a live action that waits for people while its node dies and its run is cancelled", () => {
+  test("asks nobody any more, though the next node was about to go on with it", async () => {
+    const asked: Asked[] = [];
+    const first = await world.node([scriptedAdapter({ asked })]);
+    await world.gate();
+    const birth = world.engines.birth(planOf([liveActionStep("a")]));
+    await first.engine.begin(birth);
+    await world.asked();
+    await first.engine.stop();
+    const known = held<Record<string, string>>();
+    await world.node([scriptedAdapter({ asked })], { variables: () => known.promise });
+    await world.engines.until(async () => (await world.step(birth.id))?.status === "PENDING");
+    await world.engines.signalCancel(birth.id);
+    await world.engines.ended(birth.id);
+    known.release({});
+    expect(await problemsOf(world.engines, birth.id)).toEqual([]);
+    expect(await world.step(birth.id)).toMatchObject({ status: "CANCELLED", attempt: 1 });
+    expect((await world.approvals()).map(({ status }) => status)).toEqual(["CLOSED"]);
+    expect(asked).toEqual([]);
+  });
+
   test("asks nobody any more", async () => {
     const asked: Asked[] = [];
     const first = await world.node([scriptedAdapter({ asked })]);

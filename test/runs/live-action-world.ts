@@ -10,6 +10,7 @@ import { setLiveActionPolicy } from "../../src/live-actions/set-live-action-poli
 import { createStepDispatches } from "../../src/live-actions/step-dispatches.ts";
 import type { Engine } from "../../src/runs/engine.ts";
 import type { StepState } from "../../src/runs/fold.ts";
+import type { StepPorts } from "../../src/runs/step-ports.ts";
 import { Tenant } from "../../src/tenancy/entities.ts";
 import { type DispatchWorld, decisionsOf, dispatchWorld } from "../live-actions/dispatch-world.ts";
 import { EngineWorld, type Execute, echo, tenantId } from "./engine-world.ts";
@@ -57,13 +58,14 @@ export class LiveActionWorld {
   /** A node with these adapters; the tenant's store has what they need, unless told otherwise. */
   async node(
     adapters: readonly Adapter[],
-    rest: { execute?: Execute; isConfigured?: false } = {},
+    rest: { execute?: Execute; isConfigured?: false; variables?: StepPorts["variables"] } = {},
   ): Promise<LiveActionNode> {
     const dispatches = await dispatchWorld(this.#orm, adapters, secretsKey);
     this.#last = dispatches;
     if (rest.isConfigured !== false) await dispatches.put(this.#tenant, { acme_id: "me", acme_token: "s3cret-t0ken" });
     const liveActions = createStepDispatches(dispatches.ports);
-    const engine = await this.engines.engine(rest.execute ?? echo, { steps: { liveActions } });
+    const { execute = echo, variables } = rest;
+    const engine = await this.engines.engine(execute, { steps: { liveActions, ...(variables && { variables }) } });
     return { engine, dispatches };
   }
 

@@ -1,6 +1,7 @@
 import type { Fact, RunEvent } from "../../src/runs/events.ts";
 import { fallDue } from "../../src/runs/fall-due.ts";
-import { interruptedFact } from "../../src/runs/interruption.ts";
+import type { StepState } from "../../src/runs/fold.ts";
+import { interruptedFact, interruptions } from "../../src/runs/interruption.ts";
 import type { RunInfo } from "../../src/runs/new-run.ts";
 import { activeSteps } from "../../src/runs/outcome-rules.ts";
 import { type DecisionBody, factsOf, type Signal } from "../../src/runs/signal.ts";
@@ -14,6 +15,8 @@ type Item = (Fact & { readonly runAttempt?: number }) | Command | (Start & { rea
 export interface WalkPorts {
   /** What is written when the step begins: RUNNING, WAITING, or an outcome at once. Undefined where its inputs are not known yet. */
   begin(start: Start, isPrepared: boolean): Fact | undefined;
+  /** A live action that was under way on a node that died is told to end: what it has asked is heard. */
+  takeBack(known: StepState): void;
 }
 
 /**
@@ -39,6 +42,8 @@ export class ResidentWalk {
   readonly #signals: Signal[] = [];
   /** Signals that were heard, with the hand-over that consumes them. */
   readonly #heard = new Map<string, number>();
+  /** How many of the events are known to be durable, since something was called that is called only then. */
+  #proven = 0;
   #held: { readonly items: Item[]; readonly signals: Signal[] } | undefined;
 
   constructor(plan: RunPlan, ports: WalkPorts) {
@@ -106,9 +111,16 @@ export class ResidentWalk {
     return news.length === 0 ? this : this.advance([...factsOf(news, this.walk.run)], news);
   }
 
+  /** The latest start of the step is durable: its vendor is asked. */
+  protected prove(stepId: string): void {
+    const start = this.events.findLast((event) => event.type === "STEP_STATUS" && event.stepId === stepId);
+    this.#proven = Math.max(this.#proven, start?.sequence ?? 0);
+  }
+
   /** The node dies with its last hand-overs unwritten; the next one goes on from what the events say. */
   crash({ lost = 0, downMs = 0 } = {}): this {
-    const kept = Math.max(this.boundaries.length - lost, 1);
+    const proven = this.boundaries.filter((count) => count < this.#proven).length + 1;
+    const kept = Math.min(Math.max(this.boundaries.length - lost, proven), this.boundaries.length);
     this.boundaries.length = kept;
     this.events.length = this.boundaries.at(-1) ?? 0;
     for (const [id, at] of this.#heard) if (at >= kept) this.#heard.delete(id);
@@ -123,16 +135,11 @@ export class ResidentWalk {
     const { run, ready } = this.walk;
     const signals = this.unheard;
     const overdue = fallDue(this.walk, this.info, this.now).items.filter((item) => item.type === "NOTICE");
-    const isEnding =
-      run.ending !== undefined ||
-      signals.some(({ type }) => type === "CANCEL") ||
-      overdue.some(({ code }) => code === "run_timed_out");
-    const interrupted = activeSteps(run).flatMap((step) => {
-      const planned = this.plan.steps.get(step.stepId);
-      if (step.status !== "RUNNING" || planned?.type === "PARALLEL") return [];
-      const around = planned?.parallel ?? "";
-      const isClosing = run.steps.get(around)?.closing || overdue.some(({ stepId }) => stepId === around);
-      return [interruptedFact(step, isEnding || Boolean(isClosing))];
+    const isCancelled = signals.some(({ type }) => type === "CANCEL");
+    const interrupted = interruptions(this.plan, run, { overdue, isCancelled }).flatMap((one) => {
+      if (!one.isOver || one.type !== "LIVE_ACTION") return [interruptedFact(one)];
+      this.#takeBack(one.step);
+      return [];
     });
     const items: Item[] = run.status === "RUNNING" ? [] : [{ type: "RUN_STATUS", status: "RUNNING" }];
     items.push(...factsOf(signals, run), ...overdue, ...interrupted);
@@ -186,10 +193,17 @@ export class ResidentWalk {
     const fact = this.#ports.begin({ stepId, attempt }, type === "PREPARED");
     if (!fact) this.preparing.set(stepId, attempt);
     else {
-      if (fact.type === "STEP_STATUS" && fact.status === "RUNNING" && this.plan.steps.get(stepId)?.type === "ACTION")
-        this.executing.set(stepId, attempt);
+      const type = this.plan.steps.get(stepId)?.type;
+      const isCalled = type === "ACTION" || type === "LIVE_ACTION";
+      if (isCalled && fact.type === "STEP_STATUS" && fact.status === "RUNNING") this.executing.set(stepId, attempt);
       this.#happen(fact, items);
     }
+  }
+
+  #takeBack(known: StepState): void {
+    this.executing.set(known.stepId, known.attempt);
+    this.told.add(known.stepId);
+    this.#ports.takeBack(known);
   }
 
   /** An executor under way tells its outcome itself. */
@@ -199,7 +213,8 @@ export class ResidentWalk {
       return;
     }
     const step = activeSteps(this.walk.run).find((one) => one.stepId === stepId);
-    if (step) this.#happen({ type: "STEP_STATUS", stepId, attempt: step.attempt, status: "CANCELLED" }, items);
+    if (step?.status === "PENDING" && this.plan.steps.get(stepId)?.type === "LIVE_ACTION") this.#takeBack(step);
+    else if (step) this.#happen({ type: "STEP_STATUS", stepId, attempt: step.attempt, status: "CANCELLED" }, items);
   }
 }
 

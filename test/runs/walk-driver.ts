@@ -10,10 +10,12 @@ import type {
 import type { Fact, StepStatusFact } from "../../src/runs/events.ts";
 import { fallDue } from "../../src/runs/fall-due.ts";
 import { nextDue } from "../../src/runs/head-change.ts";
+import { requestKey } from "../../src/runs/live-action-request.ts";
 import { activeSteps } from "../../src/runs/outcome-rules.ts";
 import type { DecisionBody } from "../../src/runs/signal.ts";
 import type { RunPlan } from "../../src/runs/walk.ts";
 import { ResidentWalk, type Start } from "./resident-walk.ts";
+import { WalkDispatches } from "./walk-dispatches.ts";
 
 const common = { onSuccess: null, onFailure: "abort", maxRetries: 0, retryDelayMs: 0 } as const;
 
@@ -102,12 +104,16 @@ export class WalkDriver extends ResidentWalk {
   readonly #choose: Choose;
   /** Requests for approval that are not open any more. */
   readonly #decided = new Set<string>();
+  readonly dispatches = new WalkDispatches();
   #requests = 0;
   /** The timer of a run that is held up has gone off: it is set again with the next hand-over. */
   #hasFired = false;
 
   constructor(plan: RunPlan, script: Script, choose: Choose = () => 0) {
-    super(plan, { begin: (start, isPrepared) => this.#begun(start, isPrepared) });
+    super(plan, {
+      begin: (start, isPrepared) => this.#begun(start, isPrepared),
+      takeBack: (start) => this.#seek(start),
+    });
     this.#script = script;
     this.#choose = choose;
   }
@@ -131,11 +137,28 @@ export class WalkDriver extends ResidentWalk {
   end(stepId: string): this {
     const attempt = this.executing.get(stepId);
     if (attempt === undefined) throw new Error(`Nothing is under way of ${stepId}: ${this.trail().join(", ")}`);
-    const isObedient = this.told.has(stepId) && this.#choose(2) === 0;
+    const isLive = this.plan.steps.get(stepId)?.type === "LIVE_ACTION";
+    // What a vendor was asked is waited for.
+    const isObedient = this.told.has(stepId) && !(isLive && this.dispatches.isAsked(stepId)) && this.#choose(2) === 0;
+    if (isLive && !isObedient) this.ask(stepId);
     this.executing.delete(stepId);
     this.told.delete(stepId);
-    const outcome = isObedient ? { status: "CANCELLED" as const } : this.#outcome({ stepId, attempt });
+    const result = () => (isLive ? this.dispatches.result(stepId) : this.#outcome({ stepId, attempt }));
+    const outcome = isObedient ? { status: "CANCELLED" as const } : result();
     return this.advance([{ type: "STEP_STATUS", stepId, attempt, ...outcome }]);
+  }
+
+  /** The vendor of a live action is asked, and the run has yet to hear what comes of it. */
+  ask(stepId: string): this {
+    const attempt = this.executing.get(stepId) ?? 1;
+    this.prove(stepId);
+    this.dispatches.ask(stepId, this.#outcome({ stepId, attempt }));
+    return this;
+  }
+
+  override crash(how: { lost?: number; downMs?: number } = {}): this {
+    this.dispatches.die(() => this.#choose(2) === 0);
+    return super.crash(how);
   }
 
   cancel(): this {
@@ -183,6 +206,7 @@ export class WalkDriver extends ResidentWalk {
     const due = nextDue(this.walk, this.info, this.#decided);
     return [
       ...(this.isHeld ? [() => this.settle()] : [...this.executing.keys()].map((stepId) => () => this.end(stepId))),
+      ...this.#unasked().map((stepId) => () => this.ask(stepId)),
       ...[...this.preparing].map(
         ([stepId, attempt]) =>
           () =>
@@ -194,6 +218,23 @@ export class WalkDriver extends ResidentWalk {
         ? []
         : [() => this.elapse(Math.max(due - this.now, 0) + 1_000 * this.#choose(3))]),
     ];
+  }
+
+  /** Live actions that wait for their turn; one that is told to end asks nobody any more. */
+  #unasked(): readonly string[] {
+    if (this.isHeld) return [];
+    return [...this.executing.keys()].filter((stepId) => {
+      const isLive = this.plan.steps.get(stepId)?.type === "LIVE_ACTION";
+      return isLive && !this.told.has(stepId) && !this.dispatches.isAsked(stepId);
+    });
+  }
+
+  /** The step asks, or looks for what it has asked, by the id that the engine gives it. */
+  #seek({ stepId, attempt }: Start): void {
+    const step = this.plan.steps.get(stepId);
+    if (step?.type !== "LIVE_ACTION") return;
+    const key = requestKey({ run: this.info, state: this.walk.run, stepId, attempt }, step);
+    this.dispatches.begin(stepId, key.requestId);
   }
 
   #decisions(): readonly (() => void)[] {
@@ -224,6 +265,11 @@ export class WalkDriver extends ResidentWalk {
         return { ...about, status: "WAITING", approval: { id: `approval-${this.#requests}`, bound: {}, ...expiry } };
       }
       case "PARALLEL":
+        return { ...about, status: "RUNNING" };
+      case "LIVE_ACTION":
+        this.#seek(start);
+        // What an interrupted try has asked is looked for first.
+        if (isImmediate && !this.dispatches.isAsked(start.stepId)) return { ...about, ...this.#outcome(start) };
         return { ...about, status: "RUNNING" };
       default:
         if (isImmediate || step?.type === "CONDITION") return { ...about, ...this.#outcome(start) };

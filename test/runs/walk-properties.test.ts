@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromRow, isTerminal, type RunEvent, toRow } from "../../src/runs/events.ts";
 import { countSteps, fold, unstarted } from "../../src/runs/fold.ts";
+import { requestKey } from "../../src/runs/live-action-request.ts";
 import { transition } from "../../src/runs/transition.ts";
 import type { Walk } from "../../src/runs/walk.ts";
 import { replayed } from "./resident-walk.ts";
@@ -78,6 +79,17 @@ describe("a run of any plan, with any outcomes, decisions and interleavings, on 
     });
   });
 
+  test("asks a vendor once for each try of a live action, and tells what came of it", () => {
+    all((story) => {
+      const driver = tell(story);
+      const told = toldResults(driver);
+      expect(new Set(told.map(([requestId]) => requestId)).size).toBe(told.length);
+      const results = new Map(told);
+      for (const [requestId, { outcome }] of driver.dispatches.all)
+        expect(results.get(requestId)).toMatchObject(outcome);
+    });
+  });
+
   test("commands nothing once it has finished", () => {
     all((story) => {
       const { plan, events, walk } = tell(story);
@@ -98,6 +110,21 @@ describe("a run of any plan, with any outcomes, decisions and interleavings, on 
     });
   });
 });
+
+/** The outcome of each live action that was under way, by the request that it stands for. */
+function toldResults({ events, info, plan }: WalkDriver): [string, RunEvent][] {
+  let state = unstarted;
+  return events.flatMap((event): [string, RunEvent][] => {
+    const before = state;
+    state = fold(state, event);
+    if (event.type !== "STEP_STATUS" || !isTerminal(event.status)) return [];
+    const { stepId, attempt } = event;
+    const step = plan.steps.get(stepId);
+    const status = before.steps.get(stepId)?.status;
+    if (step?.type !== "LIVE_ACTION" || (status !== "RUNNING" && status !== "PENDING")) return [];
+    return [[requestKey({ run: info, state: before, stepId, attempt }, step).requestId, event]];
+  });
+}
 
 /** What is ready by the events alone: that the wait of a retry is over is known by the clock, to every node. */
 function durable({ walk: { ready, run } }: WalkDriver): Walk["ready"] {

@@ -85,7 +85,7 @@ export class WalkReferee {
     if (isOutcome) this.#check(!this.#outcomes.has(key), event, "a second outcome");
     if (isOutcome) this.#outcomes.add(key);
     if (!isTakenOver && retryAt !== undefined) this.#checkRetry(event, step, before);
-    else if (!isTakenOver && !(isOutcome && this.#endsTry(event, before))) this.#checkStart(event, step, before);
+    else if (!isTakenOver && !(isOutcome && this.#endsTry(event, step, before))) this.#checkStart(event, step, before);
     if (step.type === "PARALLEL" && status === "RUNNING") {
       this.#closing.delete(stepId);
       this.#tries.set(stepId, attempt);
@@ -95,9 +95,15 @@ export class WalkReferee {
   }
 
   /** An outcome of what was under way, or of what waited and was stopped. */
-  #endsTry({ attempt, status }: StepEvent, before: (StepEvent & { isInterrupted?: true }) | undefined): boolean {
+  #endsTry(
+    { attempt, status }: StepEvent,
+    step: PlanStep,
+    before: (StepEvent & { isInterrupted?: true }) | undefined,
+  ): boolean {
     if (!before || isTerminal(before.status) || before.attempt !== attempt) return false;
-    return status === "CANCELLED" || (before.retryAt === undefined && !before.isInterrupted);
+    // What a live action has asked is told, though it is not to begin again.
+    const isTold = step.type === "LIVE_ACTION" && this.#isStopping(step);
+    return status === "CANCELLED" || (before.retryAt === undefined && (!before.isInterrupted || isTold));
   }
 
   #checkRetry(event: StepEvent, step: PlanStep, before: StepEvent | undefined): void {

@@ -9,6 +9,7 @@ import {
   approvalStep,
   conditionStep,
   delayStep,
+  liveActionStep,
   parallelSteps,
   planOf,
   type Script,
@@ -56,6 +57,7 @@ function leaves(id: string, rules: fc.Arbitrary<Rules>, ways: readonly (string |
   const named = fc.constantFrom("abort" as const, ...ways.flatMap((step) => (step === null ? [] : [{ step }])));
   return fc.oneof(
     { weight: 4, arbitrary: rules.map((rest) => actionStep(id, rest)) },
+    { weight: 2, arbitrary: rules.map((rest) => liveActionStep(id, rest)) },
     {
       weight: 1,
       arbitrary: fc
