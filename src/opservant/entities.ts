@@ -44,12 +44,19 @@ const AgentSchema = defineEntity({
     /** Of its program, as it says. */
     version: p.string().length(64).nullable(),
     lastSeenAt: p.datetime().nullable(),
+    /** Its latest connection: another one that goes by the same token ends when it finds this is not it any more. Null while it has none. */
+    connection: p.uuid().nullable(),
+    /** Until when its connection counts as open without another sign of life. */
+    connectedUntil: p.datetime().nullable(),
+    /** By the database's clock. */
+    isConnected: p.boolean().formula((columns) => `coalesce(${columns.connectedUntil} > now(), false)`),
     revokedAt: p.datetime().nullable(),
   },
 });
 export class Agent extends AgentSchema.class {}
 AgentSchema.setClass(Agent);
 
+/** OFFERED until the agent says that it begins; RUNNING from then on, also where nothing more is heard of it. */
 export const agentTaskStatuses = ["OFFERED", "RUNNING", "COMPLETED", "CANCELLED", "EXPIRED"] as const;
 
 /**
@@ -84,10 +91,12 @@ const AgentTaskSchema = defineEntity({
     /** Path of the script within the package. */
     entry: p.string().length(1024),
     timeoutMs: p.integer(),
-    /** Every argument as one JWE, secrets among them; erased when the task ends. */
+    /** Whether it may be begun again when nobody knows what became of the first time. */
+    isRepeatable: p.boolean(),
+    /** Every argument, and what is to be masked, as one JWE; erased when the task ends. */
     sealedParameters: p.text().nullable(),
     status: p.enum(agentTaskStatuses),
-    /** Until when the agent's word holds that it is at work; null while nobody has taken it. */
+    /** Until when the offer, or the agent's word that it is at work, holds; null while it was never offered. */
     leaseUntil: p.datetime().nullable(),
     cancelRequestedAt: p.datetime().nullable(),
     deadlineAt: p.datetime(),
@@ -96,8 +105,13 @@ const AgentTaskSchema = defineEntity({
     /** What the script answered, masked. */
     result: p.json().$type<Json>().nullable(),
     error: p.json().$type<Json>().nullable(),
+    /** Of what the agent answered, cut short: tells a repetition of it from another answer. */
+    answerHash: p.string().length(8).nullable(),
     /** How many log lines were taken. */
     lineCount: p.integer().default(0),
+    /** Where line 0 of the agent's present count stands among them, and where it would if the agent began the script again. */
+    lineOffset: p.integer().default(0),
+    restartLine: p.integer().default(0),
   },
 });
 export class AgentTask extends AgentTaskSchema.class {}

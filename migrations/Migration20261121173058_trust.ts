@@ -1,11 +1,11 @@
 import { Migration } from '@mikro-orm/migrations';
 
-export class Migration20261121172037_trust extends Migration {
+export class Migration20261121173058_trust extends Migration {
 
-  override name = 'Migration20261121172037_trust';
+  override name = 'Migration20261121173058_trust';
 
   override up(): void | Promise<void> {
-    this.addSql(`create table "agent" ("id" uuid not null, "tenant_id" uuid not null, "created_at" timestamptz not null, "name" varchar(128) not null, "hash" varchar(64) not null, "version" varchar(64) null, "last_seen_at" timestamptz null, "revoked_at" timestamptz null, primary key ("id"));`);
+    this.addSql(`create table "agent" ("id" uuid not null, "tenant_id" uuid not null, "created_at" timestamptz not null, "name" varchar(128) not null, "hash" varchar(64) not null, "version" varchar(64) null, "last_seen_at" timestamptz null, "connection" uuid null, "connected_until" timestamptz null, "revoked_at" timestamptz null, primary key ("id"));`);
     this.addSql(`alter table "agent" add constraint "agent_hash_unique" unique ("hash");`);
     this.addSql(`create index "agent_tenant_id_created_at_index" on "agent" ("tenant_id", "created_at");`);
     this.addSql(`create unique index "agent_name_in_use" on "agent" ("tenant_id", "name") where "revoked_at" is null;`);
@@ -14,7 +14,7 @@ export class Migration20261121172037_trust extends Migration {
     this.addSql(`alter table "agent_enrolment" add constraint "agent_enrolment_hash_unique" unique ("hash");`);
     this.addSql(`create index "agent_enrolment_tenant_id_created_at_index" on "agent_enrolment" ("tenant_id", "created_at");`);
 
-    this.addSql(`create table "agent_task" ("id" uuid not null, "tenant_id" uuid not null, "created_at" timestamptz not null, "agent_id" uuid not null, "run_id" uuid not null, "step_id" varchar(128) not null, "run_attempt" int not null, "attempt" int not null, "idempotency_key" varchar(255) not null, "action_name" varchar(128) not null, "action_version" varchar(64) not null, "action_version_id" uuid not null, "entry" varchar(1024) not null, "timeout_ms" int not null, "sealed_parameters" text null, "status" text not null, "lease_until" timestamptz null, "cancel_requested_at" timestamptz null, "deadline_at" timestamptz not null, "finished_at" timestamptz null, "exit_code" int null, "result" jsonb null, "error" jsonb null, "line_count" int not null default 0, primary key ("id"));`);
+    this.addSql(`create table "agent_task" ("id" uuid not null, "tenant_id" uuid not null, "created_at" timestamptz not null, "agent_id" uuid not null, "run_id" uuid not null, "step_id" varchar(128) not null, "run_attempt" int not null, "attempt" int not null, "idempotency_key" varchar(255) not null, "action_name" varchar(128) not null, "action_version" varchar(64) not null, "action_version_id" uuid not null, "entry" varchar(1024) not null, "timeout_ms" int not null, "is_repeatable" boolean not null, "sealed_parameters" text null, "status" text not null, "lease_until" timestamptz null, "cancel_requested_at" timestamptz null, "deadline_at" timestamptz not null, "finished_at" timestamptz null, "exit_code" int null, "result" jsonb null, "error" jsonb null, "answer_hash" varchar(8) null, "line_count" int not null default 0, "line_offset" int not null default 0, "restart_line" int not null default 0, primary key ("id"));`);
     this.addSql(`create index "agent_task_open" on "agent_task" ("agent_id", "id") where "finished_at" is null;`);
     this.addSql(`alter table "agent_task" add constraint "agent_task_run_id_step_id_run_attempt_attempt_unique" unique ("run_id", "step_id", "run_attempt", "attempt");`);
 
