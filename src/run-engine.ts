@@ -92,6 +92,7 @@ export async function startRunEngine(parts: RunEngineParts) {
     playbooks,
     readSecrets: readStored,
     variables: variables.get,
+    sandboxRefusal: () => noIsolation,
     async stop() {
       await triggering.stop();
       // Side by side: each lets what is under way come to an end for a while.
@@ -108,6 +109,11 @@ async function createExecute({ config, egress }: RunEngineParts): Promise<(attem
   const remote = createRemoteExecutor({ egress });
   return ({ call, ...attempt }) => (call.type === "local" ? local({ ...attempt, call }) : remote({ ...attempt, call }));
 }
+
+const noIsolation = {
+  reason: "scripts are not isolated yet.",
+  remedy: "Use a remote action, or execute it without sandbox.",
+};
 
 interface Peers {
   readonly address: DatabaseAddress;

@@ -164,7 +164,7 @@ export type ExecuteActionInput = {
   parameters?: unknown;
   /** The action, or a version of it. */
   ref: string;
-  /** Touch nothing outside. Not built yet: answers the failure `not_yet`. */
+  /** Touch nothing outside: a request is recorded and not sent, a script runs isolated and without network, the credential store is not read. A disabled action may. */
   sandbox?: boolean | null | undefined;
 };
 

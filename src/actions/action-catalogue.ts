@@ -1,7 +1,6 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { ByteBoundedCache } from "../core/byte-bounded-cache.ts";
 import type { Clock } from "../core/clock.ts";
-import { StateFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import type { PackageFile } from "../executors/executor.ts";
 import { ActionFile } from "./entities.ts";
@@ -13,7 +12,7 @@ export type { PinnedAction, ResolvedAction } from "./resolve-version.ts";
 export interface ActionCatalogue {
   /**
    * The version that a pin means, at once when it is remembered, else as a promise. Thrown or rejected:
-   * NotFoundFailure, StateFailure `version_withdrawn` or `action_disabled`.
+   * NotFoundFailure, StateFailure `version_withdrawn`. A disabled action is answered like any other.
    */
   resolve(tenantId: string, pin: PinnedAction): ResolvedAction | Promise<ResolvedAction>;
   /** The files of a version, which never change. */
@@ -82,18 +81,13 @@ export function createActionCatalogue(options: CatalogueOptions): ActionCatalogu
     resolve(tenantId, pin) {
       const key = `${tenantId} ${pin.actionId} ${pin.actionRef}`;
       const known = meanings.get(key);
-      if (known && Math.abs(clock.now().getTime() - known.atMs) < believedMs) return runnable(known.action);
-      return (asked.get(key) ?? ask(tenantId, pin, key)).then(runnable);
+      if (known && Math.abs(clock.now().getTime() - known.atMs) < believedMs) return known.action;
+      return asked.get(key) ?? ask(tenantId, pin, key);
     },
     files: async (versionId) => packages.get(versionId) ?? askedFiles.get(versionId) ?? askFiles(versionId),
     forget: (tenantId) => forgetWhere((key) => key.startsWith(`${tenantId} `)),
     forgetAll: () => forgetWhere(() => true),
   };
-}
-
-function runnable(action: ResolvedAction): ResolvedAction {
-  if (action.enabled) return action;
-  throw new StateFailure("action_disabled", `${action.name} is disabled: it runs in the sandbox only.`);
 }
 
 async function readFiles(em: EntityManager, versionId: string): Promise<readonly PackageFile[]> {

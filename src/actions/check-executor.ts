@@ -106,14 +106,7 @@ function headerProblems(path: string, name: string, value: string): Issue[] {
     const literal = parseTemplate(value).parts.filter((part) => typeof part === "string");
     const headers = { [name]: literal.join("") };
     const call = { type: "remote", method: "POST", url: "https://host/", headers } as const;
-    buildRequest({
-      call,
-      idempotencyKey: "key",
-      timeoutMs: 1,
-      secrets: [],
-      signal: new AbortController().signal,
-      onLog() {},
-    });
+    buildRequest({ call, idempotencyKey: "key" });
   });
 }
 

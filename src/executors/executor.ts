@@ -48,12 +48,25 @@ export interface Attempt<Call = LocalCall | RemoteCall> {
    * URL-encoded and JSON-escaped form, before it is handed on.
    */
   readonly secrets: readonly string[];
+  /** Run it in isolation, without network, and tell which commands it executed; where the host can't isolate, answer FAILED `sandbox_unavailable`. */
+  readonly sandbox?: true;
   /** Called for each line as it comes, in order, already masked. */
   onLog(stream: "STDOUT" | "STDERR" | "SYSTEM", text: string): void;
 }
 
 /** How an attempt ended. An executor never throws for what a script or a server does: it answers FAILED. */
-export type Outcome =
+export type Outcome = Ending & {
+  /** Of an attempt in the sandbox: what it executed, masked, in order. */
+  readonly commands?: readonly ExecutedCommand[];
+};
+
+/** One command that ran. `exitCode` is null when a signal ended it. */
+export interface ExecutedCommand {
+  readonly command: string;
+  readonly exitCode: number | null;
+}
+
+type Ending =
   | { readonly status: "SUCCEEDED"; readonly output: Json }
   | { readonly status: "FAILED"; readonly error: ExecutionError; readonly output?: Json }
   | { readonly status: "TIMED_OUT"; readonly error: ExecutionError }

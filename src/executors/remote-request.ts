@@ -21,7 +21,10 @@ const refusedHeaders = new Set([
  * The request of a call, with the headers that every attempt gets.
  * @throws AttemptRefused `invalid_url` or `invalid_header`.
  */
-export function buildRequest({ call, idempotencyKey }: Attempt<RemoteCall>): RemoteRequest {
+export function buildRequest({
+  call,
+  idempotencyKey,
+}: Pick<Attempt<RemoteCall>, "call" | "idempotencyKey">): RemoteRequest {
   const url = readUrl(call.url);
   for (const [name, value] of Object.entries(call.query ?? {})) appendQuery(url, name, value);
   const hasBody = call.body !== undefined && call.method !== "GET" && call.method !== "DELETE";

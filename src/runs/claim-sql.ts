@@ -13,7 +13,7 @@ export const loadRunsSql = `
 select run.id, run.tenant_id as "tenantId", run.kind, run.playbook_version_id as "playbookVersionId", run.action_id as "actionId",
   run.action_version_id as "actionVersionId", action.name as "actionName", action_version.version as "actionVersion",
   run.context, run.parameters, run.sealed_secrets as "sealedSecrets", run.created_at as "createdAt", run.playbook_id as "playbookId",
-  run.started_by_kind as "byKind", run.started_by_name as "byName", run.started_by_id as "byId", run.dry_run as "dryRun", run.chain,
+  run.started_by_kind as "byKind", run.started_by_name as "byName", run.started_by_id as "byId", run.dry_run as "dryRun", run.sandbox, run.chain,
   trigger_event.type as "eventType"
 from run left join action_version on action_version.id = run.action_version_id left join action on action.id = action_version.action_id
   left join trigger_event on trigger_event.id = run.event_id

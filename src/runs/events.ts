@@ -50,6 +50,8 @@ export interface StepStatusFact {
   readonly isFinal?: true;
   /** The outcome of the run that this one reruns: the step is not run again. */
   readonly isTakenOver?: true;
+  /** With an outcome in the sandbox: what it would have done outside, and did in isolation. */
+  readonly deeds?: JsonObject;
 }
 
 /** A request for approval as the run knows it; people see the row of the same id. */

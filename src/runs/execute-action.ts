@@ -9,6 +9,7 @@ import { actionPlan } from "./action-plan.ts";
 import type { Run } from "./entities.ts";
 import { unstarted } from "./fold.ts";
 import { runScope } from "./run-scope.ts";
+import { placeholdersOf, sandboxInvocation } from "./sandbox.ts";
 import { acceptedKey, acceptedObject, type Start, type StartPorts, startRun } from "./start-run.ts";
 import type { StepPorts } from "./step-ports.ts";
 
@@ -19,6 +20,8 @@ export type CredentialReader = (tenantId: string, names: readonly string[]) => P
 export interface InputPorts {
   readonly readSecrets: CredentialReader;
   readonly variables: StepPorts["variables"];
+  /** Why this node can't run a script in the sandbox, and what to do about it; undefined where it can. */
+  readonly sandboxRefusal: () => { readonly reason: string; readonly remedy: string } | undefined;
 }
 
 export interface ExecuteActionInput {
@@ -32,8 +35,9 @@ export interface ExecuteActionInput {
 /**
  * Starts one action by itself, of the version that the reference resolves to now. A violation of its parameters is refused here: nothing
  * is stored and the executor is never called.
- * @throws ValidationFailure with every violation; NotFoundFailure; StateFailure `action_disabled`, `version_withdrawn`, `not_yet`;
- * ConflictFailure.
+ * In the sandbox a disabled action runs too, and nothing outside is touched.
+ * @throws ValidationFailure with every violation; NotFoundFailure; StateFailure `action_disabled`, `version_withdrawn`,
+ * `sandbox_unavailable`; ConflictFailure.
  */
 export async function executeAction(
   ctx: OperationContext,
@@ -44,7 +48,7 @@ export async function executeAction(
   const all = acceptedObject(input.parameters, "$.parameters");
   const idempotencyKey = acceptedKey(input.idempotencyKey);
   const action = await resolveReference(ctx.em, ctx.tenantId, input.ref);
-  if (input.sandbox) throw new StateFailure("not_yet", "The sandbox is not built yet; leave sandbox out.");
+  const sandbox = input.sandbox ?? false;
   const { parameters, givenSecrets } = splitSecrets(action.definition, all);
   return startAction(ctx, ports, {
     action,
@@ -52,14 +56,18 @@ export async function executeAction(
     context,
     givenSecrets,
     idempotencyKey,
-    input: { action: action.actionId, ref: input.ref, parameters, context, secrets: fingerprints(givenSecrets) },
+    sandbox,
+    input: {
+      ...{ action: action.actionId, ref: input.ref, parameters, context, secrets: fingerprints(givenSecrets) },
+      ...(sandbox ? { sandbox } : {}),
+    },
   });
 }
 
 /** What an action is executed with, and by which version. */
 export interface ActionStart
   extends Pick<Start, "context" | "idempotencyKey" | "input">,
-    Partial<Pick<Start, "rerunOfId" | "takenOver">> {
+    Partial<Pick<Start, "rerunOfId" | "takenOver" | "sandbox">> {
   readonly action: ResolvedAction;
   readonly parameters: JsonObject;
   readonly givenSecrets: Readonly<Record<string, string>>;
@@ -69,7 +77,7 @@ export interface ActionStart
 
 /**
  * Starts a run of one action.
- * @throws ValidationFailure with every violation; StateFailure `action_disabled`, `not_yet`; ConflictFailure.
+ * @throws ValidationFailure with every violation; StateFailure `action_disabled`, `sandbox_unavailable`; ConflictFailure.
  */
 export async function startAction(
   ctx: OperationContext,
@@ -79,7 +87,8 @@ export async function startAction(
   const { actionId, versionId: actionVersionId, definition } = action;
   const start = { ...rest, kind: "ACTION" as const, plan: actionPlan(action), actionId, actionVersionId };
   const check = async () => {
-    refuseState(action);
+    if (start.sandbox) refuseUnprotected(action, ports);
+    else refuseState(action);
     await refuseViolations(ctx, ports, { ...start, definition, needed });
   };
   return startRun(ctx, ports, { ...start, check });
@@ -90,6 +99,16 @@ function refuseState({ name, enabled, definition }: ResolvedAction): void {
   if (definition.executor.type === "opservant") {
     throw new StateFailure("not_yet", "On-premises agents are not built yet; this action can't be executed.");
   }
+}
+
+/** A script never runs unprotected where somebody asked for the sandbox. */
+function refuseUnprotected({ definition }: ResolvedAction, { sandboxRefusal }: InputPorts): void {
+  const refusal = definition.executor.type === "local" ? sandboxRefusal() : undefined;
+  if (!refusal) return;
+  throw new StateFailure(
+    "sandbox_unavailable",
+    `This server can't isolate a script: ${refusal.reason} ${refusal.remedy}`,
+  );
 }
 
 /** Secrets given by value travel apart from the other parameters, which are stored as they are. */
@@ -115,15 +134,16 @@ interface Checked {
   readonly context: JsonObject;
   readonly givenSecrets: Readonly<Record<string, string>>;
   readonly needed: readonly string[];
+  readonly sandbox?: boolean | undefined;
 }
 
 async function refuseViolations(
   { tenantId, actor: startedBy }: OperationContext,
   { readSecrets, variables }: InputPorts,
-  { definition, plan, parameters, context, givenSecrets, needed }: Checked,
+  { definition, plan, parameters, context, givenSecrets, needed, sandbox }: Checked,
 ): Promise<void> {
   const names = neededSecrets(definition, { ...parameters, ...givenSecrets });
-  const storedSecrets = names.length === 0 ? new Map<string, string>() : await readSecrets(tenantId, names);
+  const storedSecrets = sandbox ? placeholdersOf(names) : await storedOf(readSecrets, tenantId, names);
   const info = {
     id: "",
     tenantId,
@@ -135,7 +155,8 @@ async function refuseViolations(
     startedBy,
     createdAt: 0,
   };
-  const prepared = prepareInvocation({
+  const prepare = sandbox ? sandboxInvocation : prepareInvocation;
+  const prepared = prepare({
     definition,
     parameters,
     scope: runScope(info, unstarted, await variables(tenantId)),
@@ -145,6 +166,10 @@ async function refuseViolations(
   if (prepared.kind === "refused") throw new ValidationFailure(prepared.issues);
   const missing = needed.filter((name) => !Object.hasOwn(prepared.input, name));
   if (missing.length > 0) throw new ValidationFailure(missing.map(withoutSecret));
+}
+
+function storedOf(readSecrets: CredentialReader, tenantId: string, names: readonly string[]) {
+  return names.length === 0 ? new Map<string, string>() : readSecrets(tenantId, names);
 }
 
 function withoutSecret(name: string): Issue {

@@ -1,4 +1,4 @@
-import type { Json } from "../core/json.ts";
+import type { Json, JsonObject } from "../core/json.ts";
 import { withEntry } from "../core/sharing-map.ts";
 import type { ExecutionError } from "../executors/executor.ts";
 import {
@@ -39,6 +39,7 @@ export interface StepState {
   readonly isFinal?: true;
   /** Its outcome is that of the run this one reruns. */
   readonly isTakenOver?: true;
+  readonly deeds?: JsonObject;
   /** Of a parallel step whose time is over: how it ends once its branches have, and that they are not tried again. Until its next try. */
   readonly closing?: ExecutionError;
 }
@@ -129,6 +130,7 @@ function foldStep(known: StepState | undefined, event: RunEvent & { type: "STEP_
     set(step, "error", event.error);
     set(step, "isFinal", event.isFinal);
     set(step, "isTakenOver", event.isTakenOver);
+    set(step, "deeds", event.deeds);
     set(step, "approvalId", before?.approvalId);
     set(step, "bound", before?.bound);
     set(step, "closing", before?.closing);

@@ -20,6 +20,7 @@ declare module "../graphql/builder.ts" {
     readonly playbooks: PlaybookCatalogue;
     readonly readSecrets: InputPorts["readSecrets"];
     readonly variables: InputPorts["variables"];
+    readonly sandboxRefusal: InputPorts["sandboxRefusal"];
   }
 }
 
@@ -44,7 +45,10 @@ const ExecuteActionInput = builder.inputType("ExecuteActionInput", {
         "Its arguments by name, as JSON: nothing is coerced. Secrets are kept encrypted until the run has ended.",
     }),
     context: t.field({ type: "JSON", description: "`{finding, asset, …}` for its mappings and conditions." }),
-    sandbox: t.boolean({ description: "Touch nothing outside. Not built yet: answers the failure `not_yet`." }),
+    sandbox: t.boolean({
+      description:
+        "Touch nothing outside: a request is recorded and not sent, a script runs isolated and without network, the credential store is not read. A disabled action may.",
+    }),
     idempotencyKey: t.string({
       description: "The same key with the same input answers the first run instead of starting another.",
     }),

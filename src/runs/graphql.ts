@@ -10,7 +10,7 @@ import { Run } from "./entities.ts";
 import type { RunEvent } from "./events.ts";
 import { asShown, findRun } from "./find-run.ts";
 import { ExecutionErrorObject, RunEventInterface, RunStatusEnum } from "./graphql-events.ts";
-import { SandboxReport } from "./graphql-sandbox-report.ts";
+import { reportOf, SandboxReport } from "./graphql-sandbox-report.ts";
 import { planOfRun, RunStepNode, stateOfRun } from "./graphql-steps.ts";
 import { countEvents, readEvents } from "./read-events.ts";
 import { type RunFilter, whereOf } from "./run-filter.ts";
@@ -102,7 +102,7 @@ builder.objectFields(RunNode, (t) => ({
     type: SandboxReport,
     nullable: true,
     description: "What a sandboxed run would have done; null for every other.",
-    resolve: () => null,
+    resolve: async (run, _args, context) => (run.sandbox ? reportOf(await stateOfRun(context, run)) : null),
   }),
   steps: t.field({
     type: [RunStepNode],

@@ -38,7 +38,7 @@ with fence as materialized (
     parameters, sealed_secrets, sandbox, dry_run, started_by_kind, started_by_name, started_by_id, idempotency_key, input_hash,
     rerun_of_id, event_id, chain, owner_id, wake_at, started_at, finished_at, attempt, failed_step_count, simulated_step_count, error_code, error_message)
   select b.id, b.tenant, to_timestamp(b.at / 1000.0), b.kind, b.status, b.playbook, b.playbook_version, b.action, b.action_version, b.context,
-    b.parameters, case when b.finished is null then b.secrets end, false, b.dry_run, b.by_kind, b.by_name, b.by_id, b.idempotency_key, b.input_hash,
+    b.parameters, case when b.finished is null then b.secrets end, b.sandbox, b.dry_run, b.by_kind, b.by_name, b.by_id, b.idempotency_key, b.input_hash,
     b.rerun_of, b.event, b.chain, case when b.is_released then null else $1 end, to_timestamp(b.wake / 1000.0), to_timestamp(b.started / 1000.0),
     to_timestamp(b.finished / 1000.0), b.attempt, b.failed, b.simulated, b.error_code, b.error_message
   from ${rowsOf(birthColumns, "b", firstColumn)}, fence

@@ -45,6 +45,7 @@ interface RunRow {
   readonly byName: string;
   readonly byId: string | null;
   readonly dryRun: boolean;
+  readonly sandbox: boolean;
   readonly chain: Chain | null;
   readonly eventType: string | null;
 }
@@ -122,6 +123,7 @@ async function infoOf(ports: LoadPorts, row: RunRow): Promise<RunInfo> {
     createdAt: row.createdAt.getTime(),
     startedBy: { kind: row.byKind, name: row.byName, ...(row.byId === null ? {} : { id: row.byId }) },
     dryRun: row.dryRun,
+    sandbox: row.sandbox,
     ...(row.actionVersionId === null ? {} : { actionVersionId: row.actionVersionId }),
     ...(row.playbookId === null ? {} : { playbookId: row.playbookId }),
     ...(row.chain === null ? {} : { chain: row.chain }),

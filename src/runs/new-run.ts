@@ -27,6 +27,8 @@ export interface NewRun {
   readonly startedBy: Actor;
   /** Every executor is answered by a simulation. */
   readonly dryRun?: boolean;
+  /** Nothing outside is touched. */
+  readonly sandbox?: boolean;
   /** The event that started it, and its type, e.g. `finding.new`. */
   readonly eventId?: string;
   readonly eventType?: string;
@@ -52,6 +54,7 @@ export type RunInfo = Pick<
   | "actionVersionId"
   | "startedBy"
   | "dryRun"
+  | "sandbox"
   | "eventType"
   | "chain"
 > & { readonly createdAt: number };

@@ -2,10 +2,10 @@ import type { ResolvedAction } from "../actions/action-catalogue.ts";
 import { mapOutput } from "../actions/map-output.ts";
 import type { Prepared } from "../actions/prepare-invocation.ts";
 import { limits } from "../core/limits.ts";
-import type { Outcome } from "../executors/executor.ts";
 import type { PlanActionStep } from "../playbooks/plan.ts";
 import { createMask } from "../secrets/mask.ts";
-import type { Conversation, StepPorts, StepStart } from "./step-ports.ts";
+import { executedDeeds, storableDeeds } from "./sandbox.ts";
+import type { Conversation, StepOutcome, StepPorts, StepStart } from "./step-ports.ts";
 
 /** An action whose inputs are known. */
 export interface Ready {
@@ -15,27 +15,34 @@ export interface Ready {
   readonly prepared: Extract<Prepared, { kind: "ready" }>;
 }
 
+/** The same for every attempt of the step. */
+export function idempotencyKeyOf({ run, stepId }: Pick<StepStart, "run" | "stepId">): string {
+  return `${run.id}:${stepId}`;
+}
+
 /** Calls the executor, and answers its outcome as it is, however large. Never rejects. */
 export async function performAction(
   ports: StepPorts,
   { start, step, action, prepared }: Ready,
   conversation: Conversation,
-): Promise<Outcome> {
+): Promise<StepOutcome> {
   const { secrets } = prepared;
   try {
     const call =
       prepared.call.type === "local"
         ? { ...prepared.call, files: await readFiles(ports, action, conversation.signal) }
         : prepared.call;
-    const outcome = await ports.execute({
+    const { commands, ...outcome } = await ports.execute({
       call,
-      idempotencyKey: `${start.run.id}:${start.stepId}`,
+      idempotencyKey: idempotencyKeyOf(start),
       timeoutMs: Math.min(prepared.timeoutMs, step.timeoutMs ?? Number.POSITIVE_INFINITY),
       secrets,
+      ...(start.run.sandbox ? { sandbox: true as const } : {}),
       ...conversation,
     });
-    if (outcome.status !== "SUCCEEDED") return outcome;
-    return { ...outcome, output: mapOutput(action.definition, outcome.output) };
+    const deeds = commands === undefined ? {} : { deeds: storableDeeds(executedDeeds(commands)) };
+    if (outcome.status !== "SUCCEEDED") return { ...outcome, ...deeds };
+    return { ...outcome, ...deeds, output: mapOutput(action.definition, outcome.output) };
   } catch (error) {
     // A bug of ours, or a database that was away: what happened is for our log, not for the run's readers.
     const reason = createMask(secrets).text(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -1,19 +1,21 @@
 import type { ResolvedAction } from "../actions/action-catalogue.ts";
 import type { Unknowns } from "../actions/collect-arguments.ts";
 import { neededSecrets, prepareInvocation } from "../actions/prepare-invocation.ts";
-import { simulateInvocation } from "../actions/simulate-invocation.ts";
+import { type SimulatedOutput, simulateInvocation } from "../actions/simulate-invocation.ts";
 import { type JsonObject, storableJson } from "../core/json.ts";
 import { turns } from "../core/turns.ts";
+import { AttemptRefused } from "../executors/refused.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { renderTemplate, templatePaths } from "../expressions/template.ts";
 import type { PlanActionStep } from "../playbooks/plan.ts";
 import { type DryRun, dryRunOf, storableSimulation } from "./dry-run.ts";
 import type { BoundStep, StepStatusFact } from "./events.ts";
-import { performAction, type Ready } from "./perform-action.ts";
+import { idempotencyKeyOf, performAction, type Ready } from "./perform-action.ts";
 import { prepareSafely } from "./prepare-safely.ts";
 import { boundStep } from "./request-approval.ts";
 import { type Refusal, resolveAction } from "./resolve-action.ts";
 import { runScope } from "./run-scope.ts";
+import { interceptedDeeds, placeholdersOf, sandboxInvocation, storableDeeds } from "./sandbox.ts";
 import { about, listed, type PreparedStep, type StepPorts, type StepStart } from "./step-ports.ts";
 import { storableError } from "./storable-outcome.ts";
 
@@ -62,6 +64,7 @@ function storedSecrets(
   if ("code" in action) return noSecrets;
   const given = run.plan.kind === "ACTION" ? (run.parameters ?? {}) : step.parameters;
   const names = neededSecrets(action.definition, { ...given, ...run.givenSecrets });
+  if (run.sandbox) return placeholdersOf(names);
   return names.length === 0 ? noSecrets : ports.readSecrets(run.tenantId, names);
 }
 
@@ -97,7 +100,9 @@ function prepareCall(
   };
   const prepared = dry
     ? simulateInvocation({ ...invocation, unknowns: unknownsOf(dry, step) })
-    : prepareInvocation(invocation);
+    : start.run.sandbox
+      ? sandboxInvocation(invocation)
+      : prepareInvocation(invocation);
   const problem = start.keepInput(prepared.input);
   if (problem) return { fact: { ...about(start), status: "FAILED", error: problem, isFinal: true } };
   const warnings = [...given.warnings, ...prepared.warnings, ...(dry?.warnings() ?? [])];
@@ -117,11 +122,27 @@ function prepareCall(
     case "failed":
       return { fact: { ...common, status: "FAILED", error: storableError(prepared.error), isFinal: true } };
     case "simulated":
-      return { fact: { ...common, status: "SIMULATED", output: storableSimulation(prepared.output, start.outputs()) } };
+      return simulatedStep(start, common, prepared.output);
     case "ready":
       return readyStep(ports, { start, step, action, prepared }, common);
     default:
       return prepared satisfies never;
+  }
+}
+
+function simulatedStep(
+  start: StepStart,
+  common: Omit<StepStatusFact, "status">,
+  simulated: SimulatedOutput,
+): PreparedStep {
+  const output = storableSimulation(simulated, start.outputs());
+  const fact = { ...common, status: "SIMULATED" as const, output };
+  if (!start.run.sandbox) return { fact };
+  try {
+    return { fact: { ...fact, deeds: storableDeeds(interceptedDeeds(simulated, idempotencyKeyOf(start))) } };
+  } catch (error) {
+    if (!(error instanceof AttemptRefused)) throw error;
+    return { fact: { ...common, status: "FAILED", error: storableError(error.error), isFinal: true } };
   }
 }
 
@@ -157,7 +178,10 @@ function readyStep(ports: StepPorts, ready: Ready, common: Omit<StepStatusFact, 
       ...(onInterrupt === "fail" ? { onInterrupt } : {}),
     },
     begin: (conversation) => performAction(ports, ready, conversation),
-    action: { id: actionId, name: definition.name, version, type: definition.type },
+    // What happens in the sandbox triggers nothing.
+    ...(ready.start.run.sandbox
+      ? {}
+      : { action: { id: actionId, name: definition.name, version, type: definition.type } }),
   };
 }
 

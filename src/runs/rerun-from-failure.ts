@@ -113,6 +113,7 @@ async function rerunAction(ctx: OperationContext, ports: RerunPorts, { run, agai
       action,
       parameters,
       givenSecrets: {},
+      sandbox: run.sandbox,
       neededSecrets,
       takenOver: [rerunNotice([])],
     });

@@ -16,10 +16,17 @@ export function resolveAction(
 ): Resolved | Promise<Resolved> {
   try {
     const resolved = actions.resolve(run.tenantId, { actionId, actionRef });
-    return resolved instanceof Promise ? resolved.catch(refusalOf) : resolved;
+    return resolved instanceof Promise
+      ? resolved.then((action) => runnable(run, action), refusalOf)
+      : runnable(run, resolved);
   } catch (error) {
     return refusalOf(error);
   }
+}
+
+function runnable({ sandbox }: StepStart["run"], action: ResolvedAction): Resolved {
+  if (action.enabled || sandbox) return action;
+  return { code: "action_disabled", message: `${action.name} is disabled: it runs in the sandbox only.` };
 }
 
 /** What a failure says for people; anything else that was thrown goes on its way. */

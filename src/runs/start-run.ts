@@ -20,7 +20,7 @@ export interface StartPorts {
 /** What is started, as the operation worked it out. */
 export type Start = Pick<NewRun, "kind" | "plan" | "context"> &
   Partial<Pick<NewRun, "playbookId" | "playbookVersionId" | "actionId" | "actionVersionId" | "parameters">> &
-  Partial<Pick<NewRun, "dryRun" | "eventId" | "eventType" | "chain" | "rerunOfId" | "takenOver">> & {
+  Partial<Pick<NewRun, "dryRun" | "sandbox" | "eventId" | "eventType" | "chain" | "rerunOfId" | "takenOver">> & {
     readonly givenSecrets?: Readonly<Record<string, string>>;
     readonly idempotencyKey?: string | undefined;
     /** All that the caller said, for telling a repetition from another start under the same key. */

@@ -36,7 +36,7 @@ export interface Conversation {
 
 /** How a step's attempt ended. SIMULATED: nobody was contacted, and the run goes on as after a success. */
 export type StepOutcome = (Outcome | { readonly status: "SIMULATED"; readonly output: Json }) &
-  Pick<StepStatusFact, "warnings" | "isFinal">;
+  Pick<StepStatusFact, "warnings" | "isFinal" | "deeds">;
 
 /** A step that is about to begin: what to write, and, where it has an effect, what to call once that is durable. */
 export interface PreparedStep {

@@ -38,7 +38,14 @@ function portsOf({ definitions = {}, problems = {}, isSlow = false, liveActions 
     const problem = problems[actionId];
     if (problem && !isSlow) throw problem;
     const definition = definitions[actionId] ?? { ...definitionOf(actionId), version: "1.0.7" };
-    const action = { actionId, versionId: actionId, name: actionId, version: definition.version, definition };
+    const action = {
+      actionId,
+      versionId: actionId,
+      name: actionId,
+      version: definition.version,
+      definition,
+      enabled: true,
+    };
     if (!isSlow) return action;
     return problem ? Promise.reject(problem) : Promise.resolve(action);
   };

@@ -68,7 +68,7 @@ export function catalogueOf(
       if (actionId === "missing") throw new NotFoundFailure("There is no such action.");
       const definition = known.get(actionId) ?? definitionOf(actionId);
       known.set(actionId, definition);
-      return { actionId, versionId, version: definition.version, definition };
+      return { actionId, versionId, version: definition.version, definition, enabled: true };
     },
     files: async () => [],
   } as unknown as EnginePorts["steps"]["actions"];

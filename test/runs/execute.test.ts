@@ -268,12 +268,6 @@ steps:
     expect(bodies[0]).toEqual({});
   });
 
-  test("says clearly what is not built yet", async () => {
-    const sandbox = await start({ ref: "count", parameters: { hours: 1 }, sandbox: true });
-    expect(sandbox).toMatchObject({ __typename: "StateFailure", code: "not_yet" });
-    expect(bodies).toEqual([]);
-  });
-
   test("does not find what is not there", async () => {
     expect(await start({ ref: "nothing" })).toMatchObject({ __typename: "NotFoundFailure" });
     expect(await start({ ref: "count@9.9.9", parameters: { hours: 1 } })).toMatchObject({

@@ -8,7 +8,8 @@ import { actionStep, approvalStep, conditionStep, planOf } from "./walk-driver.t
 /** A catalogue whose answers nobody can work with. */
 const broken = {
   resolve(_tenantId: string, { actionId }: { readonly actionId: string }) {
-    return { definition: actionId === "targetless" ? { parameters: [], executor: { type: "remote" } } : undefined };
+    const definition = actionId === "targetless" ? { parameters: [], executor: { type: "remote" } } : undefined;
+    return { enabled: true, definition };
   },
 };
 
