@@ -9,6 +9,7 @@ import {
   sha256,
   storableJson,
 } from "../core/json.ts";
+import { childPath } from "../core/json-path.ts";
 import { limits } from "../core/limits.ts";
 import { isNestedDeeper } from "../core/nesting.ts";
 import { createMask } from "../secrets/mask.ts";
@@ -67,7 +68,7 @@ export function acceptRequest(registry: Registry, input: LiveActionInput): Accep
     ...paramsIssues(all),
   ];
   const parted = partCredentials(registry.credentials(), isJsonObject(all) && issues.length === 0 ? all : {});
-  issues.push(...parted.issues);
+  issues.push(...parted.issues, ...foreignIssues(registry, parted.given));
   if (issues.length > 0) throw new ValidationFailure(issues);
   const params = storableJson(parted.params) as JsonObject;
   const said = { capability, vendorId: vendorId ?? null, target, params };
@@ -105,6 +106,16 @@ function paramsIssues(params: Json): Issue[] {
   }
   if (Buffer.byteLength(JSON.stringify(params)) <= limits.contextBytesMax) return [];
   return [{ path, code: "too_large", message: `At most ${limits.contextBytesMax} bytes of JSON.` }];
+}
+
+/** A reference reaches no other vendor's credential: each vendor sees its own only. */
+function foreignIssues(registry: Registry, given: GivenCredentials): Issue[] {
+  return [...given].flatMap(([name, source]) => {
+    const owner = "secret" in source ? registry.vendorOfCredential(source.secret) : undefined;
+    if (owner === undefined || owner === registry.vendorOfCredential(name)) return [];
+    const message = `This secret is a credential of ${owner}, and goes to no other vendor. Name one of this vendor's.`;
+    return [{ path: childPath("$.params", name), code: "foreign_credential", message }];
+  });
 }
 
 /** What tells two requests apart by their credentials without telling any. */

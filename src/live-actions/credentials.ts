@@ -58,7 +58,7 @@ export interface CredentialPlan {
   readonly sources: ReadonlyMap<string, CredentialSource>;
   /** Required parameters that are nowhere: with several ways to sign in, those of the way that is nearest. Empty: nothing is missing. */
   readonly missing: readonly string[];
-  /** Set where an address of the request's own keeps stored secrets away from the call. */
+  /** Set where an address or an account of the request's own keeps stored secrets away from the call. */
   readonly isAddressStrange: boolean;
 }
 
@@ -76,12 +76,26 @@ export function planCredentials(adapter: Adapter, search: CredentialSearch): Cre
   const { given, stored, mayRedirect } = search;
   const isAddressStrange =
     !mayRedirect && credentials.some((param) => isAddress(param) && "text" in (given.get(param.name) ?? {}));
+  const shown = mayRedirect ? [] : shownToStrangers(credentials, given);
   const sources = new Map<string, CredentialSource>();
   for (const { name } of credentials) {
     const source = given.get(name) ?? { secret: name };
-    if ("text" in source || (!isAddressStrange && stored.has(source.secret))) sources.set(name, source);
+    const isKept = !isAddressStrange && !shown.includes(name);
+    if ("text" in source || (isKept && stored.has(source.secret))) sources.set(name, source);
   }
-  return { sources, missing: missingOf(adapter, sources), isAddressStrange };
+  const missing = [...new Set([...missingOf(adapter, sources), ...shown])];
+  return { sources, missing, isAddressStrange: isAddressStrange || shown.length > 0 };
+}
+
+/**
+ * Whoever signs in with secrets of its own sees in its own account's records what else was sent, such as a role or a group: where those are
+ * taken from stored secrets by reference, the secrets would be read that way.
+ */
+function shownToStrangers(credentials: readonly CredentialParam[], given: GivenCredentials): readonly string[] {
+  const isOwnAccount = credentials.some(({ name, isSecret }) => isSecret && "text" in (given.get(name) ?? {}));
+  if (!isOwnAccount) return [];
+  const others = credentials.filter(({ isSecret, isRequired }) => !isSecret || isRequired === false);
+  return others.flatMap(({ name }) => ("secret" in (given.get(name) ?? {}) ? [name] : []));
 }
 
 /** True for a parameter that says where the vendor is, or how that is made sure of: whoever chooses it chooses who receives the secrets. */

@@ -3,12 +3,13 @@ import type { DecidePorts } from "../approvals/decide-approval.ts";
 import type { Approval } from "../approvals/entities.ts";
 import { DomainFailure } from "../core/failures.ts";
 import type { JsonObject } from "../core/json.ts";
+import { createMask } from "../secrets/mask.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import { givenSecrets } from "./accept-request.ts";
 import { requestPurpose, type SealedRequest } from "./ask-approval.ts";
 import { planCredentials, secretNamesOf } from "./credentials.ts";
 import type { DispatchPorts } from "./dispatch-live-action.ts";
-import { type DispatchResult, failed } from "./dispatch-result.ts";
+import { type DispatchResult, failed, keepable } from "./dispatch-result.ts";
 import { completeDispatch, runDispatch } from "./dispatch-rows.ts";
 import { LiveActionDispatch } from "./entities.ts";
 import { costOf, readGovernance } from "./governance.ts";
@@ -100,7 +101,7 @@ async function begin(ports: DecidedPorts, dispatch: LiveActionDispatch): Promise
   if (credentials.missing.length > 0) {
     const asked = { requestId: dispatch.requestId, target, params };
     const result = await missingCredentials(adapter, asked, credentials);
-    await completeDispatch(ports.em(), dispatch, result);
+    await completeDispatch(ports.em(), dispatch, keepable(result, createMask(givenSecrets(ports.registry, given))));
     ports.news.tellTenant(tenantId);
     return;
   }

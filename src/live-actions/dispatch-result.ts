@@ -88,7 +88,8 @@ export function keepable(result: DispatchResult, mask: Mask): DispatchResult {
   const warnings = result.warnings.slice(0, limits.warningsMax).map((warning) => line(mask.text(String(warning))));
   return {
     status: result.status,
-    error: result.status === "FAILED" ? storableText(result.error ?? "Error").slice(0, 128) || "Error" : null,
+    error:
+      result.status === "FAILED" ? storableText(mask.text(result.error ?? "Error")).slice(0, 128) || "Error" : null,
     summary: line(mask.text(result.summary)),
     details,
     warnings: problem === undefined ? warnings : [...warnings, problem],
@@ -99,14 +100,14 @@ function keepableDetails(details: JsonObject, mask: Mask): { details: JsonObject
   // First: what is nested deeper than the stack can't even be measured.
   if (isNestedDeeper(details, limits.documentDepthMax)) {
     return cut(
-      details,
+      { completion: mask.json(details["completion"] ?? null) },
       `The details were nested deeper than ${limits.documentDepthMax} levels, so they were not kept.`,
     );
   }
   const masked = storableJson(mask.json(details)) as JsonObject;
   const size = Buffer.byteLength(JSON.stringify(masked));
   if (size <= limits.outputBytesMax) return { details: masked };
-  return cut(details, `The details had ${size} bytes; at most ${limits.outputBytesMax} are kept.`);
+  return cut(masked, `The details had ${size} bytes; at most ${limits.outputBytesMax} are kept.`);
 }
 
 /** Of details that can't be kept: what says how it ended. */

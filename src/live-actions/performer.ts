@@ -4,10 +4,11 @@ import type { JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { TenantNews } from "../database/tenant-changes.ts";
+import { createMask } from "../secrets/mask.ts";
 import type { Adapter } from "./adapter.ts";
 import { callAdapter, type OpenHttp } from "./call-adapter.ts";
 import { type CredentialPlan, missingOf } from "./credentials.ts";
-import { type DispatchResult, failed } from "./dispatch-result.ts";
+import { type DispatchResult, failed, keepable } from "./dispatch-result.ts";
 import { completeDispatch } from "./dispatch-rows.ts";
 import { LiveActionDispatch } from "./entities.ts";
 import { missingCredentials, requestWarnings } from "./simulate-dispatch.ts";
@@ -83,14 +84,21 @@ export class Performer {
   }
 
   async #call(performance: Performance): Promise<DispatchResult> {
-    const { dispatch, adapter, target, params, secrets, credentials, undo, timeoutMs } = performance;
+    const { dispatch, adapter, target, params, credentials, undo, timeoutMs } = performance;
     const { tenantId, requestId } = dispatch;
     const request = { requestId, target, params };
+    const startedAt = globalThis.performance.now();
     try {
       const opened = await this.#open(tenantId, credentials);
+      const secrets = [...performance.secrets, ...referredTo(credentials, opened)];
       const missing = missingOf(adapter, new Set(Object.keys(opened)));
-      // Taken out of the store meanwhile.
-      if (missing.length > 0) return missingCredentials(adapter, request, { missing, isAddressStrange: false });
+      if (missing.length > 0) {
+        // Taken out of the store meanwhile.
+        const result = await missingCredentials(adapter, request, { missing, isAddressStrange: false });
+        return keepable(result, createMask(secrets));
+      }
+      // This node was away for so long that others may have given the dispatch up, and a person may look at the vendor by now.
+      if (globalThis.performance.now() - startedAt >= limits.dispatchLeaseMarginMs) return tooLate;
       const job = { tenantId, adapter, request, secrets, credentials: opened, undo, timeoutMs };
       return await callAdapter({ openHttp: this.#ports.openHttp, stopping: this.stopping }, job);
     } catch (error) {
@@ -129,4 +137,16 @@ export class Performer {
       }
     }
   }
+}
+
+const tooLate = failed(
+  "node_too_slow",
+  "This server was too slow to begin in time, so nobody was contacted. Try again.",
+);
+
+/** What was taken from secrets that the request names: nobody may see it, also where the parameter is no secret by itself. */
+function referredTo({ sources }: CredentialPlan, opened: Readonly<Record<string, string>>): readonly string[] {
+  return [...sources].flatMap(([name, source]) =>
+    "secret" in source && source.secret !== name ? (opened[name] ?? []) : [],
+  );
 }

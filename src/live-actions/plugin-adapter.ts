@@ -1,5 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
+import { createMask } from "../secrets/mask.ts";
 import type { Adapter, AdapterCall, AdapterRequest, AdapterResult, CredentialParam } from "./adapter.ts";
 import { capabilities } from "./capabilities.ts";
 import type { PluginDeclaration, PluginQuestion } from "./plugin-messages.ts";
@@ -32,7 +33,8 @@ export function adapterOf(declared: PluginDeclaration, ask: AskPlugin): Adapter 
     const { signal, http: _http, credentials: own, ...request } = call;
     const secrets = credentials.flatMap(({ name, isSecret }) => (isSecret ? (own[name] ?? []) : []));
     const question = { ...pair, method, request: { ...plain(request), ...pair, credentials: { ...own } } };
-    return resultOf(await ask({ ...question, ...(result && { result }) }, { signal, secrets }), call, pair);
+    const answer = ask({ ...question, ...(result && { result }) }, { signal, secrets });
+    return resultOf(await answer.catch((error: unknown) => Promise.reject(shortened(error, secrets))), call, pair);
   };
   return {
     ...{ ...pair, description, credentials, isIdempotent, timeoutMs },
@@ -82,6 +84,13 @@ export function contradictionOf(declared: PluginDeclaration): string | undefined
   if (twice !== undefined) return `${who} names the credential ${twice} twice.`;
   if (requiresCredentials !== true || credentialParams.some(({ isRequired }) => isRequired !== false)) return undefined;
   return `${who} requires credentials, and credentialParams names none that is required.`;
+}
+
+/** Masked before it is cut: half a secret could be told no more. */
+function shortened(error: unknown, secrets: readonly string[]): unknown {
+  if (!(error instanceof Error) || error.message.length <= limits.textLengthMax) return error;
+  error.message = createMask(secrets).text(error.message).slice(0, limits.textLengthMax).toWellFormed();
+  return error;
 }
 
 interface Pair {

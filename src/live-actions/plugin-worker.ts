@@ -9,11 +9,13 @@ const executors = new Map<string, LiveActionExecutor>();
 const running = new Map<number, AbortController>();
 const bounds = { depthMax: limits.documentDepthMax, bytesMax: limits.outputBytesMax };
 
-// In a thread, Node's own process.exit ends the thread; a signal to one's own pid would still end the server.
+// In a thread, Node's own process.exit ends the thread; a signal to one's own pid would still end the server. Node takes texts for numbers,
+// and a negative one is a group of processes: the server's own may be any of them.
 const { kill } = process;
 process.kill = (pid, signal) => {
-  if (pid === process.pid || pid === 0 || pid === -1) throw new Error("A plugin can't send signals to its server.");
-  return kill.call(process, pid, signal);
+  const number = Number(pid);
+  if (number === process.pid || number <= 0) throw new Error("A plugin can't send signals to its server.");
+  return kill.call(process, number, signal);
 };
 
 async function start(): Promise<void> {
@@ -122,8 +124,9 @@ function described(error: unknown): { name: string; message: string; code?: stri
   }
 }
 
+/** Longer than what is kept of it by the largest secret: the server masks first, and cuts then. */
 function cut(text: string): string {
-  return text.slice(0, limits.textLengthMax).toWellFormed();
+  return text.slice(0, limits.textLengthMax + limits.secretBytesMax).toWellFormed();
 }
 
 function say(message: FromPlugin): void {

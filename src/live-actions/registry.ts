@@ -29,6 +29,8 @@ export interface Registry {
   capabilitiesOf(vendorId: string): readonly string[];
   /** The credential parameters of all vendors, by name. */
   credentials(): ReadonlyMap<string, CredentialParam>;
+  /** Whose credential parameter that is; undefined where it is nobody's. */
+  vendorOfCredential(name: string): string | undefined;
 }
 
 const namePattern = /^[a-z][a-z0-9_]{0,127}$/;
@@ -37,10 +39,15 @@ export function createRegistry(): Registry {
   const pairs = new Map<string, Registered>();
   let sorted: readonly Registered[] = [];
   let credentials: ReadonlyMap<string, CredentialParam> = new Map();
+  let owners: ReadonlyMap<string, string> = new Map();
   const changed = () => {
     sorted = [...pairs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, registered]) => registered);
     const named = sorted.flatMap(({ adapter }) => adapter.credentials.map((param) => [param.name, param] as const));
     credentials = new Map(named);
+    const owned = sorted.flatMap(({ adapter }) =>
+      adapter.credentials.map(({ name }) => [name, adapter.vendorId] as const),
+    );
+    owners = new Map(owned);
   };
   return {
     register(adapter, registration) {
@@ -64,6 +71,7 @@ export function createRegistry(): Registry {
     capabilitiesOf: (vendorId) =>
       sorted.flatMap(({ adapter }) => (adapter.vendorId === vendorId ? [adapter.capability] : [])),
     credentials: () => credentials,
+    vendorOfCredential: (name) => owners.get(name),
   };
 }
 

@@ -24,19 +24,24 @@ export async function refuseBeyondQuota(
   for (const { callsPerDay, budgetPerMonth, isOfVendor } of bounds) {
     const [used] = await em.execute<Used[]>(usedSql, [tenantId, capability, isOfVendor ? vendorId : null, vendorId]);
     const calls = Number(used?.calls ?? 0);
-    const spent = Number(used?.cost ?? 0);
+    const spent = amount(Number(used?.cost ?? 0));
     const whose = isOfVendor ? `${capability} with ${vendorId}` : capability;
     if (callsPerDay != null && calls >= callsPerDay) {
       return quotaExceeded(`${whose} was called ${calls} times today; ${callsPerDay} a day are allowed.`, {
         ...{ calls_per_day: callsPerDay, calls_today: calls },
       });
     }
-    if (budgetPerMonth != null && spent + cost > budgetPerMonth) {
+    if (budgetPerMonth != null && amount(spent + cost) > budgetPerMonth) {
       const message = `${whose} has cost ${spent} this month; with this call it would exceed the budget of ${budgetPerMonth}.`;
       return quotaExceeded(message, { budget_per_month: budgetPerMonth, cost_this_month: spent, cost_per_call: cost });
     }
   }
   return undefined;
+}
+
+/** Of a sum as people count it: three times 0.1 is 0.3 and not a little more. */
+function amount(sum: number): number {
+  return Number(sum.toPrecision(12));
 }
 
 function quotaExceeded(message: string, details: Record<string, number>): DispatchResult {

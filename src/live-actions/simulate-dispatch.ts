@@ -26,7 +26,7 @@ export async function missingCredentials(
 ): Promise<DispatchResult> {
   const verb = missing.length === 1 ? "is" : "are";
   const strange = isAddressStrange
-    ? " Stored credentials are not sent to an address of the request's own: leave it out, or give all of them."
+    ? " Stored credentials are not sent to an address of the request's own, nor to its own account: give none of them, or all."
     : "";
   const result = await preview(
     adapter,

@@ -174,12 +174,13 @@ function lowered(headers: Readonly<Record<string, string>> = {}): Record<string,
 /** Headers whose values are secrets. */
 const secretHeaders = ["authorization", "cookie", "x-amz-security-token"];
 
-/** The answer without what was sent to sign in, where the vendor repeats it: adapters show parts of answers. */
+/** The answer without what was sent to sign in, where the vendor repeats it in whichever form: adapters show parts of answers. */
 function withoutEcho({ headers }: ExchangeRequest, answer: VendorAnswer): VendorAnswer {
   const sent = secretHeaders.flatMap((name) => headers[name]?.replace(/^\S+ +(?=\S)/, "") ?? []);
-  const echoed = sent.filter((value) => value.length >= limits.maskedLengthMin && answer.text.includes(value));
-  if (echoed.length === 0) return answer;
-  const mask = createMask(echoed);
+  // The encoded forms of a short one are so short that they stand in any text.
+  const secrets = sent.filter((value) => value.length >= limits.maskedLineLengthMin || answer.text.includes(value));
+  if (secrets.length === 0) return answer;
+  const mask = createMask(secrets);
   return {
     ...answer,
     text: mask.text(answer.text),

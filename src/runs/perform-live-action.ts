@@ -58,9 +58,9 @@ async function perform<Request extends StepRequestKey>(
   return "dispatch" in last ? outcomeOf(last.dispatch, start) : last.outcome;
 }
 
-/** Where its node stopped before it called the vendor, or where nobody knows and doing it twice is doing it once. */
+/** Where its node stopped, or was too slow, before it called the vendor, or where nobody knows and doing it twice is doing it once. */
 function isMadeAgain({ liveActions }: StepPorts, step: PlanLiveActionStep, dispatch: LiveActionDispatch): boolean {
-  if (dispatch.error === "server_stopping") return true;
+  if (dispatch.error === "server_stopping" || dispatch.error === "node_too_slow") return true;
   return dispatch.error === "effect_unknown" && step.onInterrupt !== "fail" && liveActions.isRepeatable(dispatch);
 }
 

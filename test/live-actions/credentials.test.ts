@@ -75,6 +75,9 @@ describe("the credentials of a call", () => {
     expect(plan(params, stored, true)).toMatchObject({ missing: [], isAddressStrange: false });
     expect(plan({ ...params, acme_id: "me", acme_token: "mine" }).missing).toEqual([]);
     expect(plan({ acme_url: { $secret: "acme_url" } }, [...stored, "acme_url"]).missing).toEqual([]);
+    const shown = { acme_id: { $secret: "acme_id" }, acme_token: "my-own" };
+    expect(plan(shown, stored)).toMatchObject({ missing: ["acme_id"], isAddressStrange: true });
+    expect(plan(shown, stored, true)).toMatchObject({ missing: [], isAddressStrange: false });
   });
 });
 

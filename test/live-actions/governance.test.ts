@@ -162,6 +162,16 @@ describe("cost and quota", () => {
     expect((await world.dispatch(tenant, { vendorId: "bolt" })).error).toBe("quota_exceeded");
   });
 
+  test("add up as people do: a budget of 0.3 holds three calls of 0.1", async () => {
+    const tenant = await tenantWith("acme");
+    await allow(tenant, { costPerCall: 0.1, budgetPerMonth: 0.3 });
+    for (let call = 0; call < 3; call += 1) {
+      expect((await world.dispatch(tenant, { vendorId: "acme" })).status).toBe("SUCCEEDED");
+    }
+    const refused = await world.dispatch(tenant, { vendorId: "acme" });
+    expect(refused).toMatchObject({ error: "quota_exceeded", details: { cost_this_month: 0.3 } });
+  });
+
   test("of one vendor leave the others alone, and forget what was before this day and month", async () => {
     const tenant = await tenantWith("acme", "bolt");
     await allow(tenant, { vendorId: "acme", callsPerDay: 1, costPerCall: 1, budgetPerMonth: 1 });

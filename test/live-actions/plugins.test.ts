@@ -78,6 +78,8 @@ describe("a plugin", () => {
     ["throwText", "Error", "just text"],
     ["throwOddly", "Error", "It threw what can't be read."],
     ["kill", "Error", "A plugin can't send signals to its server."],
+    ["killByText", "Error", "A plugin can't send signals to its server."],
+    ["killGroup", "Error", "A plugin can't send signals to its server."],
   ])("that does this: %s, fails with %s", async (deed, error, message) => {
     expect(await world.call("bad/isolate_host", deed)).toMatchObject({ status: "FAILED", error, summary: message });
   });
@@ -116,6 +118,14 @@ describe("a plugin", () => {
     const code = await world.call("bad/isolate_host", "fail");
     expect(code).toMatchObject({ status: "FAILED", error: "still_admitted", details: { rule: 7 } });
     expect(await world.call("bad/isolate_host", "failPlainly")).toMatchObject({ error: "plugin_failed" });
+  });
+
+  test("shows no part of its credentials by what it throws, nor by its code", async () => {
+    const given = { credentials: { bad_token: token } };
+    const thrown = await world.call("bad/isolate_host", "throwSecret", given);
+    expect(JSON.stringify(thrown)).not.toContain(token.slice(0, 4));
+    expect((thrown.details as { message: string }).message.length).toBeLessThanOrEqual(limits.textLengthMax);
+    expect((await world.call("bad/isolate_host", "failSecretly", given)).error).toBe("***");
   });
 
   test("prints to the log, in bounded lines without its credentials", async () => {

@@ -90,7 +90,15 @@ describe("a command that writes", () => {
     expect(writingCommand(spl)).toBe(command);
   });
 
+  test.each([[`index=main | eval y='"' | delete | eval z='"'`], [`index=main user="don't" | delete | eval z="won't"`]])(
+    "is found in %j, whichever way its single quotes are read",
+    (spl) => {
+      expect(writingCommand(spl)).toBe("delete");
+    },
+  );
+
   test.each([
+    [`index=main "it's" | stats count by delete | where x="isn't"`],
     ["index=main delete"],
     ["index=main | stats count by collect"],
     ['index=main "| delete"'],

@@ -23,6 +23,18 @@ describe("what a vendor repeats", () => {
     expect(answer.text).toContain("not Bearer ***");
   });
 
+  test.each<[string, (text: string) => string]>([
+    ["base64", (text) => Buffer.from(text).toString("base64")],
+    ["hex", (text) => Buffer.from(text).toString("hex")],
+    ["URL-encoded", (text) => encodeURIComponent(text)],
+  ])("of the authorization is masked as %s too", async (_form, encoded) => {
+    const odd = "S3cret/value of+the=token";
+    const url = await serve((_request, response) => response.end(JSON.stringify({ said: encoded(odd) })));
+    const answer = await httpWith().send(get(url, { headers: { authorization: `Bearer ${odd}` } }));
+    expect(answer.body).toEqual({ said: expect.stringMatching(/^\*\*\*=*$/) });
+    expect(answer.text).not.toContain(encoded(odd));
+  });
+
   test("of other credentials is masked in errors, also where the words are cut", async () => {
     const url = await serve(echo);
     const mask = createMask([secret]);

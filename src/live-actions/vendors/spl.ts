@@ -49,9 +49,11 @@ export function splSearch({ query, phrase, index }: SplSearch): string {
  * @see "Commands that trigger SPL safeguards" in the Splunk Enterprise security manual, 10.2, 2026-11; and those of DB Connect.
  */
 export function writingCommand(search: string): string | undefined {
-  const bare = search.replace(/"(?:\\[\s\S]|[^"\\])*"|```[\s\S]*?```/g, " ");
-  for (const [, command = ""] of bare.matchAll(/(?:^|[|[])\s*([a-z_]\w*)/gi)) {
-    if (writing.has(command.toLowerCase())) return command.toLowerCase();
+  // `eval` has names of fields in single quotes, `search` has not: what is outside of either reading is looked at.
+  for (const quoted of [/"(?:\\[\s\S]|[^"\\])*"|```[\s\S]*?```/g, /"(?:\\[\s\S]|[^"\\])*"|'[^']*'|```[\s\S]*?```/g]) {
+    for (const [, command = ""] of search.replace(quoted, " ").matchAll(/(?:^|[|[])\s*([a-z_]\w*)/gi)) {
+      if (writing.has(command.toLowerCase())) return command.toLowerCase();
+    }
   }
   return undefined;
 }

@@ -38,6 +38,12 @@ const deeds = {
     }),
   exit: () => process.exit(3),
   kill: () => process.kill(process.pid, "SIGKILL"),
+  killByText: () => process.kill(String(process.pid), "SIGKILL"),
+  killGroup: () => process.kill(-process.pid, "SIGKILL"),
+  throwSecret: ({ credentials }) => {
+    throw new Error(`${"x".repeat(1_995)}${credentials.bad_token}`);
+  },
+  failSecretly: ({ credentials }) => ({ status: "FAILED", summary: "No.", error: credentials.bad_token }),
   fill: async () => {
     const all = [];
     for (;;) {
