@@ -14,7 +14,6 @@ import type { Adapter } from "../../src/live-actions/adapter.ts";
 import { TokenCache } from "../../src/live-actions/token-cache.ts";
 import { VendorUnreachable } from "../../src/live-actions/vendor-http.ts";
 import { type AdapterContract, type Attempt, execution, rollback, start } from "./adapter-attempts.ts";
-import { describeDispatches } from "./adapter-dispatches.ts";
 import type { FaultKind, VendorFake } from "./fakes/vendor-fake.ts";
 import { expectDone, expectNotDone, type TrialOutcome, tryAdapter } from "./try-adapter.ts";
 
@@ -42,7 +41,6 @@ export function describeAdapter(adapter: Adapter, contract: AdapterContract): vo
         expect(adapter.irreversible).toMatch(/\w{3}/);
       });
     }
-    describeDispatches(adapter, contract);
   });
 }
 

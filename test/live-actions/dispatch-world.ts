@@ -6,7 +6,7 @@ import type { Adapter } from "../../src/live-actions/adapter.ts";
 import { type DecidedPorts, tellingDispatches } from "../../src/live-actions/decided-dispatch.ts";
 import { dispatchLiveAction } from "../../src/live-actions/dispatch-live-action.ts";
 import { LiveActionDispatch } from "../../src/live-actions/entities.ts";
-import { Performer, type PerformerPorts } from "../../src/live-actions/performer.ts";
+import { Performer } from "../../src/live-actions/performer.ts";
 import { createRegistry } from "../../src/live-actions/registry.ts";
 import type { VendorHttp } from "../../src/live-actions/vendor-http.ts";
 import { Hub } from "../../src/runs/hub.ts";
@@ -31,20 +31,14 @@ export interface DispatchWorld {
   row(id: string): Promise<LiveActionDispatch>;
 }
 
-// Scripted adapters call nobody.
+// Adapters of these tests call nobody.
 const noHttp = {} as VendorHttp;
 
-interface NodeOptions {
-  /** The same for every node of a cluster. */
-  readonly secretsKey?: string;
-  /** Where adapters call somebody. */
-  readonly openHttp?: PerformerPorts["openHttp"];
-}
-
+/** @param secretsKey The same for every node of a cluster. */
 export async function dispatchWorld(
   orm: Orm,
   adapters: readonly Adapter[],
-  { secretsKey = randomBytes(32).toString("base64"), openHttp = () => noHttp }: NodeOptions = {},
+  secretsKey = randomBytes(32).toString("base64"),
 ): Promise<DispatchWorld> {
   const sealer = createSealer(await openKeyRing({ secretsKey, dataDirectory: "/nonexistent" }));
   const registry = createRegistry();
@@ -58,7 +52,7 @@ export async function dispatchWorld(
       opened.push(...names);
       return readSecrets({ em: em(), sealer, clock: movableClock() }, tenantId, names);
     },
-    openHttp,
+    openHttp: () => noHttp,
     news: hub,
     log: silentLog,
   });
