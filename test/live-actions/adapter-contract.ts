@@ -7,6 +7,9 @@
 //    in order (`POST /path?query` as sent, or what the route's `name` says); every fault is tried at each of them.
 // 3. Say where the adapter is special: `afterEffect`, `unreadAnswers`, `toleratedAt`, `looksUpTarget`, below. What is left out is the strict case.
 //
+// What a dispatch sees to (credentials, dry runs, results, the rollback by its request id) is tried by the same contract: adapter-dispatches.ts.
+// builtins.test.ts counts that no pair was left out.
+//
 // `http.sleep` does not wait here, so bound polling by a count of reads (`awaitCompletion`), not by a clock. An outcome that is not a success is
 // either a FAILED result with a stable code, or a thrown VendorError, VendorUnreachable or the signal's reason; never a bug's TypeError.
 import { describe, expect, test, vi } from "vitest";
@@ -14,6 +17,7 @@ import type { Adapter } from "../../src/live-actions/adapter.ts";
 import { TokenCache } from "../../src/live-actions/token-cache.ts";
 import { VendorUnreachable } from "../../src/live-actions/vendor-http.ts";
 import { type AdapterContract, type Attempt, execution, rollback, start } from "./adapter-attempts.ts";
+import { describeDispatches } from "./adapter-dispatches.ts";
 import type { FaultKind, VendorFake } from "./fakes/vendor-fake.ts";
 import { expectDone, expectNotDone, type TrialOutcome, tryAdapter } from "./try-adapter.ts";
 
@@ -41,6 +45,7 @@ export function describeAdapter(adapter: Adapter, contract: AdapterContract): vo
         expect(adapter.irreversible).toMatch(/\w{3}/);
       });
     }
+    describeDispatches(adapter, contract);
   });
 }
 

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { builtinAdapters, createBuiltinRegistry } from "../../src/live-actions/builtins.ts";
 import { capabilities } from "../../src/live-actions/capabilities.ts";
@@ -33,6 +34,18 @@ describe("the built-in adapters", () => {
       expect(rollback !== undefined || (irreversible ?? "") !== "").toBe(true);
     },
   );
+
+  test("each pass the contract suite, but for the placeholder, which has no vendor", () => {
+    const own = readdirSync(import.meta.dirname).filter((file) => file.endsWith(".test.ts"));
+    const tried = own.flatMap((file) => {
+      const text = readFileSync(`${import.meta.dirname}/${file}`, "utf8");
+      const from = (name: string) =>
+        new RegExp(`import \\{[^}]*\\b${name}\\b[^}]*\\} from "[./]*/src/(.*)"`).exec(text)?.[1];
+      return [...text.matchAll(/^describeAdapter\((\w+),/gm)].map(([, name = ""]) => `${name} of ${from(name)}`);
+    });
+    expect(new Set(tried).size).toBe(tried.length);
+    expect(tried).toHaveLength(builtinAdapters.filter(({ vendorId }) => vendorId !== "generic").length);
+  });
 
   test("name what decides who receives a secret so that it is known for it", () => {
     const open = builtinAdapters.flatMap(({ credentials }) => credentials.filter(({ isSecret }) => !isSecret));

@@ -6,7 +6,7 @@ import type { Adapter } from "../../src/live-actions/adapter.ts";
 import { type DecidedPorts, tellingDispatches } from "../../src/live-actions/decided-dispatch.ts";
 import { dispatchLiveAction } from "../../src/live-actions/dispatch-live-action.ts";
 import { LiveActionDispatch } from "../../src/live-actions/entities.ts";
-import { Performer } from "../../src/live-actions/performer.ts";
+import { Performer, type PerformerPorts } from "../../src/live-actions/performer.ts";
 import { createRegistry } from "../../src/live-actions/registry.ts";
 import type { VendorHttp } from "../../src/live-actions/vendor-http.ts";
 import { Hub } from "../../src/runs/hub.ts";
@@ -31,14 +31,20 @@ export interface DispatchWorld {
   row(id: string): Promise<LiveActionDispatch>;
 }
 
-// Adapters of these tests call nobody.
+// Scripted adapters call nobody.
 const noHttp = {} as VendorHttp;
 
-/** @param secretsKey The same for every node of a cluster. */
+interface NodeOptions {
+  /** The same for every node of a cluster. */
+  readonly secretsKey?: string;
+  /** Where adapters call somebody. */
+  readonly openHttp?: PerformerPorts["openHttp"];
+}
+
 export async function dispatchWorld(
   orm: Orm,
   adapters: readonly Adapter[],
-  secretsKey = randomBytes(32).toString("base64"),
+  { secretsKey = randomBytes(32).toString("base64"), openHttp = () => noHttp }: NodeOptions = {},
 ): Promise<DispatchWorld> {
   const sealer = createSealer(await openKeyRing({ secretsKey, dataDirectory: "/nonexistent" }));
   const registry = createRegistry();
@@ -52,7 +58,7 @@ export async function dispatchWorld(
       opened.push(...names);
       return readSecrets({ em: em(), sealer, clock: movableClock() }, tenantId, names);
     },
-    openHttp: () => noHttp,
+    openHttp,
     news: hub,
     log: silentLog,
   });

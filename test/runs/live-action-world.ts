@@ -60,7 +60,7 @@ export class LiveActionWorld {
     adapters: readonly Adapter[],
     rest: { execute?: Execute; isConfigured?: false; variables?: StepPorts["variables"] } = {},
   ): Promise<LiveActionNode> {
-    const dispatches = await dispatchWorld(this.#orm, adapters, secretsKey);
+    const dispatches = await dispatchWorld(this.#orm, adapters, { secretsKey });
     this.#last = dispatches;
     if (rest.isConfigured !== false) await dispatches.put(this.#tenant, { acme_id: "me", acme_token: "s3cret-t0ken" });
     const liveActions = createStepDispatches(dispatches.ports);

@@ -121,7 +121,8 @@ function machineRoutes(state: State): FakeRoute[] {
         assert.ok(state.machines.some((machine) => machine.id === id));
         const { Comment: comment, IsolationType, ScanType, ...more } = JSON.parse(body) as Record<string, string>;
         assert.deepEqual(more, {});
-        assert.ok(comment && /request-1/.test(comment));
+        // Of a rollback it is the rollback that is named.
+        assert.ok(comment && (verb === "unisolate" ? /live action \S+/ : /request-1/).test(comment));
         const type = { isolate: "Isolate", unisolate: "Unisolate", runAntiVirusScan: "RunAntiVirusScan" }[verb]!;
         const scope = { isolate: IsolationType, unisolate: null, runAntiVirusScan: ScanType }[verb] ?? null;
         assert.equal(scope === null, verb === "unisolate");

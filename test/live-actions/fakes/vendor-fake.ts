@@ -70,6 +70,8 @@ export interface VendorFake {
   readonly credentials: Readonly<Record<string, string>>;
   /** In the order they came, those that met a fault too. */
   readonly calls: readonly FakeCall[];
+  /** How often somebody connected, whatever was asked then. */
+  connectionCount(): number;
   /** Calls that no route knows, and what routes threw. Empty at the end of every test. */
   readonly mistakes: readonly string[];
   /** Forgets the calls up to now, and meets those to come with this fault; what was done at the fake stays done. */
@@ -108,11 +110,16 @@ export async function startVendorFake({ behaviour, routes, credentials }: FakeOp
     }
   };
   const server = createServer((request, response) => void handle(request, response));
+  let connectionCount = 0;
+  server.on("connection", () => {
+    connectionCount += 1;
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     credentials: credentials(origin),
     calls,
+    connectionCount: () => connectionCount,
     mistakes,
     restart: (next) => {
       calls.length = 0;
