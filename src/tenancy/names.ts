@@ -1,11 +1,17 @@
 import type { Issue } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
+import { agentRole } from "./permissions.ts";
 
 /** The token that `ADMIN_TOKEN` sets, and the one that another took the place of. No one else's token may be called so. */
 export const configuredTokenName = "ADMIN_TOKEN";
 export const replacedTokenName = "ADMIN_TOKEN (replaced)";
 
 const roleName = /^[a-z][a-z0-9_-]{0,62}$/;
+
+/** True for a text that can be a role's name. */
+export function isRole(text: string): boolean {
+  return roleName.test(text);
+}
 
 /** What is wrong with the roles that a token is to have. The message quotes none: it may be anything that was pasted. */
 export function roleIssues(roles: readonly string[]): Issue[] {
@@ -17,6 +23,9 @@ export function roleIssues(roles: readonly string[]): Issue[] {
     const path = `$.roles[${index}]`;
     if (!roleName.test(role)) {
       return [issue(path, "invalid_role", "A role begins with a small letter and has up to 63 of a-z, 0-9, _ and -.")];
+    }
+    if (role === agentRole) {
+      return [issue(path, "reserved_role", "This role belongs to on-premises agents, which get it by enrolling.")];
     }
     return roles.indexOf(role) < index ? [issue(path, "duplicate", "The role is given twice.")] : [];
   });

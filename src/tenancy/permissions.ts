@@ -20,6 +20,7 @@ const permissions = [
   "settings:read",
   "settings:write",
   "tenant:create",
+  "agent:work",
 ] as const;
 export type Permission = (typeof permissions)[number];
 
@@ -35,12 +36,17 @@ const reader = [
 const operator = [...reader, "run:execute", "event:emit", "live-action:dispatch"] as const;
 const author = [...operator, "action:write", "playbook:write", "secret:read"] as const;
 
+/** Held by on-premises agents alone, which get it by enrolling: no API token is made with it, and no person has it. */
+export const agentRole = "agent";
+const agentOnly: ReadonlySet<Permission> = new Set<Permission>(["agent:work"]);
+
 /** The roles with permissions. Any other name is free: it gives none, and serves as an approver's role. */
 const rolePermissions: Readonly<Record<string, readonly Permission[]>> = {
   viewer: reader,
   operator,
   author,
-  admin: permissions,
+  admin: permissions.filter((permission) => !agentOnly.has(permission)),
+  [agentRole]: [...agentOnly],
 };
 
 /** The tenant that is made with the database: whoever runs the server. Names of tenants are unique, so there is no second one. */
