@@ -7,6 +7,7 @@ import type { Adapter } from "./live-actions/adapter.ts";
 import { createBuiltinRegistry } from "./live-actions/builtins.ts";
 import { tellingDispatches } from "./live-actions/decided-dispatch.ts";
 import { DispatchSweeper } from "./live-actions/dispatch-sweeper.ts";
+import { DispatchWatch } from "./live-actions/dispatch-watch.ts";
 import { Performer, type PerformerPorts } from "./live-actions/performer.ts";
 import { startPlugins } from "./live-actions/plugin-host.ts";
 import { createStepDispatches } from "./live-actions/step-dispatches.ts";
@@ -39,7 +40,8 @@ export async function startLiveActions(parts: LiveActionParts) {
   const performer = new Performer({ em, readSecrets, openHttp, news, log });
   const sweeper = new DispatchSweeper({ em, news, log });
   sweeper.start();
-  const liveActions = { registry, performer, sealer, news, log };
+  const watch = new DispatchWatch({ em, news, log });
+  const liveActions = { registry, performer, sealer, news, watch, log };
   return {
     liveActions,
     decisions: tellingDispatches({ ...liveActions, em }),

@@ -5,9 +5,9 @@ export const liveActionLimits = {
   idLengthMax: 255,
   /** After the time of its adapter: until a dispatch whose node has not written its result counts as lost. */
   dispatchLeaseMarginMs: 15_000,
-  /** How often a repeated request looks whether the first has ended, besides what notifications tell. */
+  /** How often a node looks whether dispatches have ended that it waits for, besides what notifications tell. */
   dispatchPollMs: 500,
-  /** Between two looks at all the dispatches that steps of a node wait for, however much happens in their tenants meanwhile. */
+  /** Between two looks at all of them, however much happens in their tenants meanwhile. */
   dispatchLookMs: 50,
   /** All of a tenant's are listed at once; there are a few for each pair. */
   policiesPerTenantMax: 1_000,

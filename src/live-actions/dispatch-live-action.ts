@@ -10,6 +10,7 @@ import { chooseVendor } from "./choose-vendor.ts";
 import { type CredentialPlan, planCredentials, secretNamesOf } from "./credentials.ts";
 import { type DispatchResult, keepable } from "./dispatch-result.ts";
 import { insertDispatch, type NewDispatch } from "./dispatch-rows.ts";
+import type { DispatchWatch } from "./dispatch-watch.ts";
 import type { LiveActionDispatch } from "./entities.ts";
 import { approversOf, costOf, type Governance, readGovernance } from "./governance.ts";
 import { answerKnown } from "./known-dispatch.ts";
@@ -23,6 +24,7 @@ export interface DispatchPorts {
   readonly performer: Performer;
   readonly sealer: Sealer;
   readonly news: PerformerPorts["news"];
+  readonly watch: DispatchWatch;
   readonly log: Log;
 }
 
@@ -124,7 +126,8 @@ async function begin(
 ): Promise<LiveActionDispatch | undefined> {
   const { requestId, capability, caseId, requestedBy, inputHash, shown } = request;
   const id = newId();
-  const said = { requestId, capability, caseId, requestedBy, inputHash, target: shown.target };
+  const givenCredentials = shown.credentials;
+  const said = { requestId, capability, caseId, requestedBy, inputHash, target: shown.target, givenCredentials };
   if (decision.what === "answer") {
     // Params are kept for people who look at what was done; where no adapter knows which of them are credentials, they are not.
     const params = decision.result.error === "executor_not_found" ? {} : shown.params;

@@ -1,10 +1,14 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { newId } from "../core/ids.ts";
+import type { JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Actor } from "../tenancy/operation-context.ts";
 import type { AcceptedRequest } from "./accept-request.ts";
 import type { DispatchResult } from "./dispatch-result.ts";
 import { LiveActionDispatch } from "./entities.ts";
+
+/** Dispatches are read as they are now: an identity map would answer what it read before. */
+export const unshared = { disableIdentityMap: true } as const;
 
 /** A dispatch that is about to be written. */
 export interface NewDispatch
@@ -16,6 +20,7 @@ export interface NewDispatch
   /** As they are shown. */
   readonly target: string;
   readonly params: AcceptedRequest["params"];
+  readonly givenCredentials: JsonObject;
   readonly cost: number;
   readonly state: DispatchStart;
   readonly rollbackOfId?: string;
@@ -39,7 +44,7 @@ export async function insertDispatch(em: EntityManager, row: NewDispatch): Promi
   const leaseMs = state.name === "RUNNING" ? leaseOf(state.timeoutMs) : null;
   const values = [
     ...[id, tenantId, requestId, mode, state.name, capability, row.vendorId ?? null, row.target],
-    ...[JSON.stringify(row.params), sealed ?? null, row.caseId ?? null, row.requestedBy ?? null],
+    ...[JSON.stringify(row.params), givenOf(row), sealed ?? null, row.caseId ?? null, row.requestedBy ?? null],
     ...[actor.kind, actor.name, actor.id ?? null, row.inputHash, row.cost, approvalId ?? null],
     ...[row.rollbackOfId ?? null, row.reason ?? null, leaseMs],
     ...resultValues(result),
@@ -47,6 +52,10 @@ export async function insertDispatch(em: EntityManager, row: NewDispatch): Promi
     newId(),
   ];
   return oneOf(em, insertSql, values);
+}
+
+function givenOf({ givenCredentials }: NewDispatch): string | null {
+  return Object.keys(givenCredentials).length === 0 ? null : JSON.stringify(givenCredentials);
 }
 
 /** A node that has not ended a dispatch by then is dead: its adapter's time, and some to write the result down. */
@@ -58,9 +67,9 @@ function leaseOf(timeoutMs: number): number {
 const insertSql = `
 with born as (
   insert into live_action_dispatch (id, tenant_id, created_at, request_id, mode, state, capability, vendor_id, target, params,
-    sealed_credentials, case_id, requested_by, actor_kind, actor_name, actor_id, input_hash, cost, approval_id, rollback_of_id, reason,
+    given_credentials, sealed_credentials, case_id, requested_by, actor_kind, actor_name, actor_id, input_hash, cost, approval_id, rollback_of_id, reason,
     lease_until, status, summary, details, error, warnings, completed_at)
-  values (?, ?, clock_timestamp(), ?, ?, ?, ?, ?, ?, ?::jsonb, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+  values (?, ?, clock_timestamp(), ?, ?, ?, ?, ?, ?, ?::jsonb, ?::jsonb, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
     clock_timestamp() + ?::float8 * interval '1 millisecond', ?, ?, ?::jsonb, ?, ?::jsonb,
     case when ?::boolean then clock_timestamp() end)
   on conflict do nothing

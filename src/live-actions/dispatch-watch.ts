@@ -1,8 +1,8 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
+import { unshared } from "./dispatch-rows.ts";
 import { LiveActionDispatch } from "./entities.ts";
-import { unshared } from "./known-dispatch.ts";
 import type { PerformerPorts } from "./performer.ts";
 
 interface WatchPorts {
@@ -18,7 +18,7 @@ interface Waiter {
   readonly tell: (dispatch: LiveActionDispatch) => void;
 }
 
-/** Waits for dispatches that others end, on whichever node: all that are waited for here are looked at together. */
+/** Waits for dispatches that end on whichever node: all that steps and repeated requests wait for here are looked at together. */
 export class DispatchWatch {
   readonly #ports: WatchPorts;
   readonly #waiters = new Set<Waiter>();

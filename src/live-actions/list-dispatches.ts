@@ -3,8 +3,8 @@ import { newestFirst, type PageArguments, resolvePage } from "../core/keyset-pag
 import { type ChangesPorts, streamChanges } from "../database/tenant-changes.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { type DispatchFilter, matches, requireFilter, unchanging, whereOf } from "./dispatch-filter.ts";
+import { unshared } from "./dispatch-rows.ts";
 import { LiveActionDispatch } from "./entities.ts";
-import { unshared } from "./known-dispatch.ts";
 
 /** Dispatches of the caller's tenant, newest first. @throws BadInputError for a page out of bounds, a foreign cursor, or a filter that is none. */
 export function listDispatches({ em, tenantId }: OperationContext, args: PageArguments, filter: DispatchFilter) {

@@ -5,14 +5,14 @@ import { limits } from "../core/limits.ts";
 import { checkReason } from "../core/reason.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
-import { insertWaiting } from "./ask-approval.ts";
+import { givenAgain } from "./accept-request.ts";
+import { insertWaiting, requestPurpose, sealable } from "./ask-approval.ts";
 import { planCredentials, secretNamesOf } from "./credentials.ts";
-import { type DispatchPorts, insertWithinQuota } from "./dispatch-live-action.ts";
-import { keepable } from "./dispatch-result.ts";
-import { insertDispatch, type NewDispatch } from "./dispatch-rows.ts";
+import { type DispatchPorts, insertWithinQuota, mayRedirect } from "./dispatch-live-action.ts";
+import { hasEffect, keepable } from "./dispatch-result.ts";
+import { insertDispatch, type NewDispatch, unshared } from "./dispatch-rows.ts";
 import { LiveActionDispatch } from "./entities.ts";
 import { approversOf, costOf, readGovernance } from "./governance.ts";
-import { unshared } from "./known-dispatch.ts";
 import type { Registered, Registry } from "./registry.ts";
 import { isBounded } from "./reserve-usage.ts";
 import { missingCredentials } from "./simulate-dispatch.ts";
@@ -30,7 +30,8 @@ export interface RolledBack {
 }
 
 /**
- * Undoes what a dispatch did, by its vendor's adapter, with the tenant's stored credentials. It is governed as the dispatch was: it may wait
+ * Undoes what a dispatch did, all or some of what was wanted, by its vendor's adapter, with the tenant's stored credentials, of the account and at the
+ * address that the dispatch named. It is governed as the dispatch was: it may wait
  * for people, and it counts. Only one rollback of a dispatch succeeds, or is under way; one that failed or was simulated may be tried again.
  * @throws NotFoundFailure; StateFailure `not_succeeded`, `irreversible`, `is_rollback`, `rolled_back`, `executor_not_found`; ValidationFailure
  * for a reason that can't be kept.
@@ -52,13 +53,10 @@ export async function rollbackLiveAction(
 }
 
 function requireReversible(registry: Registry, dispatch: LiveActionDispatch): Registered {
-  const { status, capability, vendorId, rollbackOfId } = dispatch;
+  const { status, error, capability, vendorId, rollbackOfId } = dispatch;
   if (rollbackOfId != null)
     throw new StateFailure("is_rollback", "This is a rollback itself: dispatch the action anew.");
-  if (status !== "SUCCEEDED") {
-    const how = status == null ? "has not ended yet" : `is ${status}`;
-    throw new StateFailure("not_succeeded", `Only what succeeded can be rolled back; this ${how}.`);
-  }
+  if (!hasEffect(dispatch)) throw new StateFailure("not_succeeded", nothingToUndo(status, error));
   const registered = registry.find(vendorId ?? "", capability);
   if (!registered)
     throw new StateFailure("executor_not_found", `${vendorId} has no adapter for ${capability} any more.`);
@@ -68,6 +66,13 @@ function requireReversible(registry: Registry, dispatch: LiveActionDispatch): Re
   throw new StateFailure("irreversible", `${irreversible ?? `${vendorId} can't undo ${capability}.`}${instead}`);
 }
 
+function nothingToUndo(status: LiveActionDispatch["status"], error: string | null | undefined): string {
+  const rule = "Only what took effect can be rolled back, as a whole or in part";
+  if (status == null) return `${rule}; this has not ended yet.`;
+  if (status === "SIMULATED") return `${rule}; this was simulated.`;
+  return `${rule}; this failed (${error}) and does not say that it changed anything. Where that is unknown, look at the vendor.`;
+}
+
 interface Wanted {
   readonly rolledBack: LiveActionDispatch;
   readonly registered: Registered;
@@ -75,20 +80,23 @@ interface Wanted {
 }
 
 async function begin(
-  { em, tenantId, actor }: OperationContext,
+  ctx: OperationContext,
   ports: DispatchPorts,
   { rolledBack, registered: { adapter }, reason }: Wanted,
 ): Promise<LiveActionDispatch> {
+  const { em, tenantId, actor } = ctx;
   const { capability, vendorId, timeoutMs } = adapter;
-  const { target, params, caseId } = rolledBack;
-  const given = new Map();
+  const { target, params, caseId, givenCredentials } = rolledBack;
+  // The same account and address as then: by the store's own ones, another system would be changed.
+  const given = givenAgain(ports.registry, givenCredentials);
   const secretNames = secretNamesOf(adapter, given);
   const { policies, stored } = await readGovernance(em, tenantId, { capability, secretNames });
-  const credentials = planCredentials(adapter, { given, stored, mayRedirect: false });
+  const credentials = planCredentials(adapter, { given, stored, mayRedirect: mayRedirect(ctx) });
   const [id, requestId] = [newId(), newId()];
   const row: Omit<NewDispatch, "state" | "cost"> = {
     ...{ id, tenantId, requestId, mode: "LIVE", actor, capability, vendorId, target, params, reason },
     ...{ caseId: caseId ?? undefined, requestedBy: undefined, rollbackOfId: rolledBack.id },
+    givenCredentials: givenCredentials ?? {},
     inputHash: sha256(canonicalJson({ rollbackOf: rolledBack.id })),
   };
   if (credentials.missing.length > 0) {
@@ -98,7 +106,9 @@ async function begin(
   }
   const approvers = approversOf(policies, adapter);
   if (approvers) {
-    const state = { name: "AWAITING_APPROVAL", approvalId: newId(), sealed: undefined } as const;
+    const text = sealable({ target, params, given }, mayRedirect(ctx));
+    const sealed = await ports.sealer.seal(text, requestPurpose(tenantId, id));
+    const state = { name: "AWAITING_APPROVAL", approvalId: newId(), sealed } as const;
     return inserted(ports, await insertWaiting(em, { ...row, cost: 0, state }, { adapter, approvers }));
   }
   const running: NewDispatch = { ...row, cost: costOf(policies, adapter), state: { name: "RUNNING", timeoutMs } };

@@ -3,9 +3,8 @@ import type { Actor } from "../tenancy/operation-context.ts";
 import { acceptRequest, type LiveActionInput } from "./accept-request.ts";
 import type { DecidedPorts } from "./decided-dispatch.ts";
 import { dispatchLiveAction } from "./dispatch-live-action.ts";
-import { DispatchWatch } from "./dispatch-watch.ts";
+import { unshared } from "./dispatch-rows.ts";
 import { LiveActionDispatch } from "./entities.ts";
-import { unshared } from "./known-dispatch.ts";
 import { type Withdrawal, withdrawDispatch } from "./withdraw-dispatch.ts";
 
 /** A live action that a step of a run asks for. */
@@ -42,8 +41,7 @@ export interface StepDispatches {
 }
 
 export function createStepDispatches(ports: DecidedPorts): StepDispatches {
-  const { registry, performer, em, news } = ports;
-  const watch = new DispatchWatch(ports);
+  const { registry, performer, em, news, watch } = ports;
   return {
     show: (request) => acceptRequest(registry, request).shown,
     async dispatch({ tenantId, actor, ...input }) {

@@ -5,6 +5,7 @@ import type { LiveActionInput } from "../../src/live-actions/accept-request.ts";
 import type { Adapter } from "../../src/live-actions/adapter.ts";
 import { type DecidedPorts, tellingDispatches } from "../../src/live-actions/decided-dispatch.ts";
 import { dispatchLiveAction } from "../../src/live-actions/dispatch-live-action.ts";
+import { DispatchWatch } from "../../src/live-actions/dispatch-watch.ts";
 import { LiveActionDispatch } from "../../src/live-actions/entities.ts";
 import { Performer, type PerformerPorts } from "../../src/live-actions/performer.ts";
 import { createRegistry } from "../../src/live-actions/registry.ts";
@@ -62,7 +63,8 @@ export async function dispatchWorld(
     news: hub,
     log: silentLog,
   });
-  const ports = { registry, performer, sealer, news: hub, log: silentLog, em };
+  const watch = new DispatchWatch({ em, news: hub, log: silentLog });
+  const ports = { registry, performer, sealer, news: hub, watch, log: silentLog, em };
   const as: DispatchWorld["as"] = (tenant, roles = ["operator"]) => operationOf(orm, tenant, roles);
   return {
     ports,
