@@ -83,6 +83,34 @@ describe("the catalogue", () => {
     expect(await pairs({ capability: "isolate_host", source: "PLUGIN" })).toEqual(["acme"]);
     expect(await pairs({ capability: "isolate_host", configured: false })).toEqual(["crowdstrike", "defender"]);
     expect(await pairs({ capability: "isolate_host", vendorId: "okta" })).toEqual([]);
+    const whole = { capability: "isolate_host", vendorId: "acme", source: "PLUGIN", configured: true };
+    expect(await pairs(whole)).toEqual(["acme"]);
+    for (const other of [
+      { capability: "run_script" },
+      { vendorId: "defender" },
+      { source: "BUILTIN" },
+      { configured: false },
+    ])
+      expect(await pairs({ ...whole, ...other })).toEqual([]);
+    expect(await pairs({ source: "BUILTIN", configured: true })).toEqual(["generic"]);
+  });
+
+  test("costs one statement, whole as well as narrowed", async () => {
+    const { client } = await office();
+    const statements = vi.spyOn(server.orm.em.getConnection(), "execute");
+    const cost = async (filter: object) => {
+      statements.mockClear();
+      const { liveActions } = await client.request(CapabilityCatalogueDocument, { filter });
+      const own = statements.mock.calls.filter(([query]) =>
+        /secret|live_action_policy|vendor_pin/.test(JSON.stringify(query)),
+      );
+      return [liveActions.length, own.length];
+    };
+    expect([await cost({}), await cost({ configured: false, source: "BUILTIN" })]).toEqual([
+      [20, 1],
+      [18, 1],
+    ]);
+    statements.mockRestore();
   });
 
   test("tells a capability's vendors, and a vendor's capabilities", async () => {
