@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/record-audit.ts";
 import { NotFoundFailure } from "../core/failures.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { Secret } from "./entities.ts";
@@ -10,6 +11,7 @@ export async function deleteSecret(ctx: OperationContext, name: string): Promise
   await ctx.em.transactional(async (em) => {
     const deleted = isEntryName(name) ? await em.nativeDelete(Secret, { tenantId, name }) : 0;
     if (deleted === 0) throw new NotFoundFailure("There is no secret of this name.");
+    await recordAudit(em, ctx, { operation: "deleteSecret", subject: `secret:${name}` });
     await notifyCatalogue(em, tenantId);
   });
 }

@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/record-audit.ts";
 import { type Issue, ValidationFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
@@ -34,6 +35,7 @@ export async function putSecret(ctx: OperationContext, sealer: Sealer, input: Se
       { tenantId, name, sealed, keyId: sealer.keyId },
       { onConflictFields: ["tenantId", "name"], onConflictMergeFields: ["sealed", "keyId", "updatedAt"] },
     );
+    await recordAudit(em, ctx, { operation: "putSecret", subject: `secret:${name}`, detail: { isNew } });
     await notifyCatalogue(em, tenantId);
     return secret;
   });

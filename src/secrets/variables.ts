@@ -1,4 +1,5 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
+import { recordAudit } from "../audit/record-audit.ts";
 import { type Issue, NotFoundFailure, ValidationFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
@@ -37,6 +38,7 @@ export async function putVariable(ctx: OperationContext, { name, value }: Variab
       { tenantId, name, value },
       { onConflictFields: ["tenantId", "name"], onConflictMergeFields: ["value", "updatedAt"] },
     );
+    await recordAudit(em, ctx, { operation: "putVariable", subject: `variable:${name}`, detail: { isNew } });
     await notifyCatalogue(em, tenantId);
     return variable;
   });
@@ -48,6 +50,7 @@ export async function deleteVariable(ctx: OperationContext, name: string): Promi
   await ctx.em.transactional(async (em) => {
     const deleted = isEntryName(name) ? await em.nativeDelete(Variable, { tenantId, name }) : 0;
     if (deleted === 0) throw new NotFoundFailure("There is no variable of this name.");
+    await recordAudit(em, ctx, { operation: "deleteVariable", subject: `variable:${name}` });
     await notifyCatalogue(em, tenantId);
   });
 }

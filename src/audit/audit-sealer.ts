@@ -1,0 +1,67 @@
+import { limits } from "../core/limits.ts";
+import type { Log } from "../core/log.ts";
+import { type SealPorts, sealEntries } from "./seal-entries.ts";
+
+export interface AuditSealerPorts extends SealPorts {
+  readonly log: Log;
+}
+
+/** Seals what was written since the last look, of every tenant, on any number of nodes: where one is at a tenant, the others pass it over. */
+export class AuditSealer {
+  readonly #ports: AuditSealerPorts;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(ports: AuditSealerPorts) {
+    this.#ports = ports;
+  }
+
+  /** Looks at once, and again each `limits.auditSealMs`. */
+  start(): void {
+    this.#looking = this.#look();
+  }
+
+  /** Resolves when nothing is under way any more. What is not sealed then, any node seals that comes after. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const rows = await this.#ports.em().execute<{ tenantId: string }[]>(tenantsSql);
+      for (const { tenantId } of rows) {
+        if (this.#isStopped) return;
+        await this.#seal(tenantId);
+      }
+    } catch (error) {
+      this.#ports.log.warn({ message: (error as Error).message }, "audit.look_failed");
+    }
+    if (this.#isStopped) return;
+    this.#timer = setTimeout(() => {
+      this.#looking = this.#look();
+    }, limits.auditSealMs);
+  }
+
+  /** One tenant that can't be sealed keeps no other waiting. */
+  async #seal(tenantId: string): Promise<void> {
+    try {
+      await sealEntries(this.#ports, tenantId, "skip");
+    } catch (error) {
+      this.#ports.log.warn({ tenantId, message: (error as Error).message }, "audit.seal_failed");
+    }
+  }
+}
+
+/** Tenants with unsealed entries, each found by one step in the index, however many entries it has. */
+const tenantsSql = `
+with recursive found as (
+  (select tenant_id from audit_entry where sequence is null order by tenant_id limit 1)
+  union all
+  select (
+    select e.tenant_id from audit_entry e where e.sequence is null and e.tenant_id > found.tenant_id order by e.tenant_id limit 1
+  ) from found where found.tenant_id is not null
+)
+select tenant_id as "tenantId" from found where tenant_id is not null`;

@@ -1,0 +1,65 @@
+import type { EntityManager } from "@mikro-orm/postgresql";
+import type { Json } from "../core/json.ts";
+import { limits } from "../core/limits.ts";
+import type { ChainedEntry, SealedEntry } from "./chain.ts";
+
+// As texts, so that what is hashed does not depend on how a driver reads instants and numbers.
+const columns = `tenant_id::text as "tenantId", id::text, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at,
+  actor_kind as "actorKind", actor_id::text as "actorId", actor_name as "actorName", operation, subject, outcome, detail::text as detail,
+  sequence::text as sequence, previous_hash as "previousHash", hash`;
+
+interface Row {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly at: string;
+  readonly actorKind: string;
+  readonly actorId: string | null;
+  readonly actorName: string;
+  readonly operation: string;
+  readonly subject: string | null;
+  readonly outcome: string;
+  readonly detail: string | null;
+  readonly sequence: string | null;
+  readonly previousHash: string | null;
+  readonly hash: string | null;
+}
+
+/** An entry that has no place in the chain yet. */
+export type UnsealedEntry = Omit<ChainedEntry, "sequence" | "previousHash">;
+
+/** The tenant's next entries to be sealed, in the order of their ids; at most `limits.auditPageMax`. */
+export async function readUnsealed(em: EntityManager, tenantId: string): Promise<readonly UnsealedEntry[]> {
+  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence is null order by id limit ?`;
+  return (await em.execute<Row[]>(sql, [tenantId, limits.auditPageMax])).map(entryOf);
+}
+
+/**
+ * The entries behind a sequence, up to `limits.auditPageMax` of them; none where the next one is missing. By a range, so that rows which share a number
+ * are all seen; 0 reads from the very first row, whatever its number.
+ */
+export async function readSealed(em: EntityManager, tenantId: string, behind: number): Promise<readonly SealedEntry[]> {
+  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence > ? and sequence <= ? order by sequence, id limit ?`;
+  const range = [behind === 0 ? Number.MIN_SAFE_INTEGER : behind, behind + limits.auditPageMax];
+  const rows = await em.execute<Row[]>(sql, [tenantId, ...range, limits.auditPageMax + 1]);
+  return rows.map((row) => ({
+    ...entryOf(row),
+    sequence: Number(row.sequence),
+    previousHash: row.previousHash,
+    hash: row.hash ?? "",
+  }));
+}
+
+function entryOf(row: Row): UnsealedEntry {
+  const { tenantId, id, at, actorKind, actorId, actorName, operation, subject, outcome, detail } = row;
+  const actor = { kind: actorKind, id: actorId, name: actorName };
+  return {
+    tenantId,
+    id,
+    at,
+    actor,
+    operation,
+    subject,
+    outcome,
+    detail: detail === null ? null : (JSON.parse(detail) as Json),
+  };
+}
