@@ -95,24 +95,6 @@ describe("the catalogue", () => {
     expect(await pairs({ source: "BUILTIN", configured: true })).toEqual(["generic"]);
   });
 
-  test("costs one statement, whole as well as narrowed", async () => {
-    const { client } = await office();
-    const statements = vi.spyOn(server.orm.em.getConnection(), "execute");
-    const cost = async (filter: object) => {
-      statements.mockClear();
-      const { liveActions } = await client.request(CapabilityCatalogueDocument, { filter });
-      const own = statements.mock.calls.filter(([query]) =>
-        /secret|live_action_policy|vendor_pin/.test(JSON.stringify(query)),
-      );
-      return [liveActions.length, own.length];
-    };
-    expect([await cost({}), await cost({ configured: false, source: "BUILTIN" })]).toEqual([
-      [20, 1],
-      [18, 1],
-    ]);
-    statements.mockRestore();
-  });
-
   test("tells a capability's vendors, and a vendor's capabilities", async () => {
     const { client, put } = await office();
     await put(credentials);
