@@ -282,7 +282,7 @@ export type LiveActionState =
 
 /** How a live action ended. */
 export type LiveActionStatus =
-  /** It did not take effect, or nobody knows; `error` says why. */
+  /** It did not take effect, or in part only (`details.completion` is `partial`), or nobody knows; `error` says why. */
   | 'FAILED'
   /** Nobody was contacted: a dry run, or credentials are missing. */
   | 'SIMULATED'

@@ -13,7 +13,7 @@ import { childPath } from "../core/json-path.ts";
 import { limits } from "../core/limits.ts";
 import { isNestedDeeper } from "../core/nesting.ts";
 import { createMask } from "../secrets/mask.ts";
-import { type GivenCredentials, partCredentials } from "./credentials.ts";
+import { type GivenCredential, type GivenCredentials, partCredentials } from "./credentials.ts";
 import type { Registry } from "./registry.ts";
 
 /** A live action as a caller asks for it. */
@@ -45,7 +45,7 @@ export interface AcceptedRequest {
   /** Texts that no result may hold: the secrets that were given, whoever's they are. */
   readonly secrets: readonly string[];
   /** As it may be stored: a given credential that stands elsewhere in the request too is masked there. */
-  readonly shown: { readonly target: string; readonly params: JsonObject };
+  readonly shown: { readonly target: string; readonly params: JsonObject; readonly credentials: JsonObject };
   /** SHA-256 of all that was asked but the values of secrets: tells a repetition from another request. */
   readonly inputHash: string;
 }
@@ -79,7 +79,11 @@ export function acceptRequest(registry: Registry, input: LiveActionInput): Accep
   return {
     ...{ requestId: requestId ?? newId(), capability, vendorId, caseId, requestedBy, target, params },
     ...{ given: parted.given, secrets },
-    shown: { target: mask.text(target), params: mask.json(params) as JsonObject },
+    shown: {
+      target: mask.text(target),
+      params: mask.json(params) as JsonObject,
+      credentials: mask.json(credentials) as JsonObject,
+    },
     inputHash: sha256(canonicalJson({ ...said, ...by, credentials })),
   };
 }
@@ -126,6 +130,17 @@ function shownCredentials(registry: Registry, given: GivenCredentials): JsonObje
       return [name, isSecret(registry, name) ? "***" : source.text];
     }),
   );
+}
+
+/** What of the credentials of an earlier request is still known: references, and what is no secret. */
+export function givenAgain(registry: Registry, shown: JsonObject | null | undefined): GivenCredentials {
+  const given = new Map<string, GivenCredential>();
+  for (const [name, value] of Object.entries(shown ?? {})) {
+    if (typeof value === "string" && !isSecret(registry, name)) given.set(name, { text: value });
+    const reference = isJsonObject(value ?? null) ? (value as JsonObject)["$secret"] : undefined;
+    if (typeof reference === "string") given.set(name, { secret: reference });
+  }
+  return given;
 }
 
 /** The values of the secrets that were given as texts. */

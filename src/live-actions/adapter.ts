@@ -46,8 +46,14 @@ export type AdapterResult =
       readonly completion?: "confirmed" | "accepted";
       readonly warnings?: readonly string[];
     }
-  /** `error` is a stable code in lower_snake. */
-  | { readonly status: "FAILED"; readonly error: string; readonly summary: string; readonly details: JsonObject }
+  /** `error` is a stable code in lower_snake. `isPartial`: some of it took effect, and the details hold what `rollback` needs to undo that. */
+  | {
+      readonly status: "FAILED";
+      readonly error: string;
+      readonly summary: string;
+      readonly details: JsonObject;
+      readonly isPartial?: boolean;
+    }
   /** Nobody was contacted, though nothing was missing: of placeholders. */
   | { readonly status: "SIMULATED"; readonly summary: string; readonly details: JsonObject };
 

@@ -24,7 +24,10 @@ export function requestPurpose(tenantId: string, dispatchId: string): SealedFor 
 }
 
 /** The request as the adapter would get it, for `Sealer.seal`. */
-export function sealable({ target, params, given }: AcceptedRequest, mayRedirect: boolean): string {
+export function sealable(
+  { target, params, given }: Pick<AcceptedRequest, "target" | "params" | "given">,
+  mayRedirect: boolean,
+): string {
   return JSON.stringify({ target, params, given: [...given], mayRedirect } satisfies SealedRequest);
 }
 

@@ -5,6 +5,7 @@ import { DomainFailure } from "../core/failures.ts";
 import type { JsonObject } from "../core/json.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Sealer } from "../secrets/seal.ts";
+import { ApiToken } from "../tenancy/entities.ts";
 import { givenSecrets } from "./accept-request.ts";
 import { requestPurpose, type SealedRequest } from "./ask-approval.ts";
 import { planCredentials, secretNamesOf } from "./credentials.ts";
@@ -76,12 +77,22 @@ async function approve(em: EntityManager, registry: Registry, dispatch: LiveActi
     return;
   }
   const { tenantId } = dispatch;
+  if (await isRevoked(em, dispatch)) {
+    await completeDispatch(em, dispatch, revoked(dispatch));
+    return;
+  }
   const { capability, vendorId, timeoutMs } = adapter;
   const { policies } = await readGovernance(em, tenantId, { capability, secretNames: [] });
   const cost = costOf(policies, adapter);
   const refusal = await refuseBeyondQuota(em, tenantId, { vendorId, capability, cost });
   if (refusal) await completeDispatch(em, dispatch, refusal);
   else await runDispatch(em, dispatch, { cost, timeoutMs });
+}
+
+/** Whether who asked may ask for nothing any more: a token that was stolen is revoked, and what it left behind is not carried out. */
+async function isRevoked(em: EntityManager, { tenantId, actorKind, actorId }: LiveActionDispatch): Promise<boolean> {
+  if (actorKind !== "TOKEN" || actorId == null) return false;
+  return (await em.count(ApiToken, { id: actorId, tenantId, revokedAt: { $ne: null } })) > 0;
 }
 
 /** The call goes on by itself; who decided does not wait for it. */
@@ -131,6 +142,11 @@ function rejected({ decidedByName, comment }: Approval): DispatchResult {
   const by = decidedByName ?? "somebody";
   const summary = `${by} rejected it, so nobody was contacted.`;
   return failed("approval_rejected", summary, { message: summary, decided_by: by, comment: comment ?? null });
+}
+
+function revoked({ actorName }: LiveActionDispatch): DispatchResult {
+  const summary = `The token ${actorName}, which asked for it, was revoked meanwhile, so nobody was contacted.`;
+  return failed("requester_revoked", summary, { message: summary });
 }
 
 function gone({ vendorId, capability }: LiveActionDispatch): DispatchResult {

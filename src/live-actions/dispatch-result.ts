@@ -21,6 +21,15 @@ export function failed(error: string, summary: string, details: JsonObject = {})
   return { status: "FAILED", error, summary, details, warnings: [] };
 }
 
+/** `details.completion` of what failed after some of it took effect, which a rollback can undo. */
+export const partial = "partial";
+
+/** Whether there is something that a rollback could undo. */
+export function hasEffect({ status, details }: { readonly status?: unknown; readonly details?: unknown }): boolean {
+  if (status === "SUCCEEDED") return true;
+  return status === "FAILED" && (details as JsonObject | null)?.["completion"] === partial;
+}
+
 /** Nobody was contacted: `why` ends the note that says so. */
 export function simulated(summary: string, why: string, details: JsonObject): DispatchResult {
   const note = `Simulation mode: ${why}`;
@@ -48,8 +57,10 @@ export function resultOf(answer: AdapterResult): DispatchResult {
     }
     case "SIMULATED":
       return simulated(summary, "nobody was contacted.", details);
-    case "FAILED":
-      return failed(String(answer.error), summary, details);
+    case "FAILED": {
+      const { completion: _own, ...rest } = details;
+      return failed(String(answer.error), summary, answer.isPartial ? { ...rest, completion: partial } : rest);
+    }
     default:
       return brokenAnswer;
   }

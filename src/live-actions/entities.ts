@@ -55,6 +55,8 @@ const DispatchSchema = defineEntity({
     target: p.text(),
     /** Without credentials. */
     params: p.json().$type<JsonObject>(),
+    /** Credentials that the request named, as they may be seen: a secret's text as `***`. Null where it named none. */
+    givenCredentials: p.json().$type<JsonObject>().nullable(),
     /** Credentials given in the params, as one JWE, while the dispatch waits for an approval. */
     sealedCredentials: p.text().nullable(),
     caseId: p.string().length(255).nullable(),

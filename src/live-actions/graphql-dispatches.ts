@@ -98,7 +98,7 @@ builder.mutationField("rollbackLiveAction", (t) =>
   t.field({
     type: RollbackPayload,
     description:
-      "Undoes what a live action did, where its adapter can: a dispatch of its own, governed as the first was. What can't be undone says why.",
+      "Undoes what a live action did, in whole or in part, where its adapter can: a dispatch of its own, governed as the first was. What can't be undone says why.",
     authScopes: { permission: "live-action:dispatch" },
     errors: { types: [ValidationFailure, NotFoundFailure, StateFailure] },
     args: { input: t.arg({ type: RollbackLiveActionInput, required: true, description: "Which one." }) },

@@ -3,6 +3,7 @@ import { limits } from "../core/limits.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Adapter, AdapterCall, AdapterRequest, AdapterResult, CredentialParam } from "./adapter.ts";
 import { capabilities } from "./capabilities.ts";
+import { partial } from "./dispatch-result.ts";
 import type { PluginDeclaration, PluginQuestion } from "./plugin-messages.ts";
 
 /** Why a plugin could not be asked, or what it answered is none; `code` is a stable one. */
@@ -57,7 +58,8 @@ export function adapterOf(declared: PluginDeclaration, ask: AskPlugin): Adapter 
     },
     execute: (call) => perform("execute", call),
     ...(declared.hasRollback && {
-      rollback: (call: AdapterCall, details: JsonObject) => perform("rollback", call, { status: "SUCCEEDED", details }),
+      rollback: (call: AdapterCall, details: JsonObject) =>
+        perform("rollback", call, { status: details["completion"] === partial ? "FAILED" : "SUCCEEDED", details }),
     }),
   };
 }
@@ -117,7 +119,10 @@ function resultOf(answer: Json, { requestId }: AdapterRequest, pair: Pair): Adap
       return { status, summary, details };
     case "FAILED":
       if (error != null && typeof error !== "string") throw answerInvalid("Its error is no text.");
-      return { status, summary, details, error: error || "plugin_failed" };
+      if (completion !== undefined && completion !== "partial") {
+        throw answerInvalid("Of a failed one, its completion can only be partial.");
+      }
+      return { status, summary, details, error: error || "plugin_failed", isPartial: completion === "partial" };
     default:
       throw answerInvalid("Its status is none of SUCCEEDED, SIMULATED and FAILED.");
   }

@@ -38,10 +38,10 @@ export interface LiveActionExecutor {
   execute(request: LiveActionRequest): LiveActionResult | Promise<LiveActionResult>;
   /** What a call would do, for the details of a simulated result. Contacts nobody, within 5 s. */
   preview?(request: PreviewRequest): JsonRecord | Promise<JsonRecord>;
-  /** Undoes what a call did that succeeded with these details. Without it, the action can't be rolled back. */
+  /** Undoes what a call with these details did, which succeeded, or failed with `completion: "partial"`. Without it, nothing can be rolled back. */
   rollback?(
     request: LiveActionRequest,
-    result: { readonly status: "SUCCEEDED"; readonly details: JsonRecord },
+    result: { readonly status: "SUCCEEDED" | "FAILED"; readonly details: JsonRecord },
   ): LiveActionResult | Promise<LiveActionResult>;
 }
 
@@ -83,8 +83,11 @@ export interface LiveActionResult {
   readonly details?: JsonRecord;
   /** Of a failed one: a stable code in lower_snake, e.g. `target_not_found`. */
   readonly error?: string | null;
-  /** Of a succeeded one. `accepted`: the vendor completes it later, and was not asked for long enough. */
-  readonly completion?: "confirmed" | "accepted";
+  /**
+   * Of a succeeded one. `accepted`: the vendor completes it later, and was not asked for long enough. Of a failed one, `partial`: some of it
+   * took effect, and `details` hold what `rollback` needs to undo that.
+   */
+  readonly completion?: "confirmed" | "accepted" | "partial";
   readonly warnings?: readonly string[];
   /** Need not be there; where they are not the request's, the request's are taken, with a warning. */
   readonly requestId?: string;

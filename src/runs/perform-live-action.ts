@@ -167,7 +167,11 @@ function refused({ code, message }: DomainFailure): StepOutcome {
 }
 
 /** Where a person has to look, or has said no: asking again is nobody's wish. */
-const final: ReadonlySet<string | null | undefined> = new Set(["effect_unknown", "approval_rejected"]);
+const final: ReadonlySet<string | null | undefined> = new Set([
+  "effect_unknown",
+  "approval_rejected",
+  "requester_revoked",
+]);
 
 function outcomeOf(dispatch: LiveActionDispatch, { outputs }: StepStart): StepOutcome {
   const { status, summary, error, warnings } = dispatch;

@@ -4,8 +4,9 @@ import { Approval } from "../../src/approvals/entities.ts";
 import { ForbiddenError, StateFailure } from "../../src/core/failures.ts";
 import { newId } from "../../src/core/ids.ts";
 import type { LiveActionInput } from "../../src/live-actions/accept-request.ts";
+import { dispatchLiveAction } from "../../src/live-actions/dispatch-live-action.ts";
 import { setLiveActionPolicy } from "../../src/live-actions/set-live-action-policy.ts";
-import type { Tenant } from "../../src/tenancy/entities.ts";
+import { ApiToken, type Tenant } from "../../src/tenancy/entities.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeTenant } from "../tenancy/tenancy-fixtures.ts";
 import { type Asked, scriptedAdapter } from "./adapters.ts";
@@ -136,6 +137,23 @@ describe("a dispatch that people are asked about", () => {
     await database.orm.em.fork().nativeUpdate(Approval, { id: approvalId }, { requesterId: id });
     const decision = decideApproval(own, decisionsOf(world), { id: approvalId, decision: "APPROVE" });
     await expect(decision).rejects.toThrow(ForbiddenError);
+  });
+
+  test("calls nobody for a token that was revoked meanwhile, and calls for one that was not", async () => {
+    const before = asked.length;
+    for (const revokedAt of [new Date(), null]) {
+      const em = database.orm.em.fork();
+      const made = { id: newId(), tenantId: tenant.id, name: "ci", hash: newId(), roles: ["operator"], revokedAt };
+      await em.insert(ApiToken, { ...made, createdAt: new Date() });
+      const ctx = { ...world.as(tenant), actor: { kind: "TOKEN", name: "ci", id: made.id } as const };
+      const input = { capability, target: "host-77" };
+      const { id, approvalId } = await dispatchLiveAction(ctx, world.ports, input);
+      await decide(approvalId ?? "", "APPROVE");
+      const result = await ended(id);
+      if (revokedAt) expect(result).toMatchObject({ status: "FAILED", error: "requester_revoked", cost: 0 });
+      else expect(result.status).toBe("SUCCEEDED");
+    }
+    expect(asked).toHaveLength(before + 1);
   });
 
   test("is refused beyond the quota when it is approved, before the vendor is called", async () => {

@@ -73,7 +73,7 @@ describe("blocking an address", () => {
       expect(named.map((rule) => rule["rule_id"])).toEqual(ids);
       expect(result?.summary).toContain(ids[0]);
       expect(fake.rules).toEqual(rules);
-      expect(result?.details["revoked"]).toMatchObject([{ rule_id: "sgr-own" }]);
+      expect(result).toMatchObject({ isPartial: true, details: { revoked: [{ rule_id: "sgr-own" }] } });
       await rollBack(blockIp, fake, result?.details ?? {});
       expect(fake.rules).toHaveLength(2);
     },
@@ -97,6 +97,7 @@ describe("blocking an address", () => {
     fake.rules.push(tcp("sgr-range", 0, "203.0.113.7/32", { toPort: 1_024 }));
     const { result } = await run(blockIp, fake, "203.0.113.7", { protocol: "6", port: "22" });
     expect(result).toMatchObject({ error: "still_admitted", details: { still_admitted: [{ rule_id: "sgr-range" }] } });
+    expect(result).toMatchObject({ isPartial: false });
   });
 
   test("reads every page before it says that nothing admits the address", async () => {

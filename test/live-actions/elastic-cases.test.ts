@@ -165,7 +165,8 @@ describe("a watch", () => {
   test("that does not become active has not been updated as asked, and can be put back", async () => {
     const fake = await start({ watches: { shells: { watch: former, active: false } }, refusesToActivate: true });
     const { result } = await update(fake, "shells", { watcher_body });
-    expect(result).toMatchObject({ status: "FAILED", error: "not_activated", details: { prior: { watch: former } } });
+    const kept = { prior: { watch: former } };
+    expect(result).toMatchObject({ status: "FAILED", error: "not_activated", isPartial: true, details: kept });
     expectDone(await rollBackAt(fake, updateWatcher, result?.details ?? {}));
     expect(fake.watches.get("shells")).toMatchObject({ watch: former });
   });

@@ -66,6 +66,9 @@ describe("a plugin", () => {
       status: "SUCCEEDED",
       details: { undone: { status: "SUCCEEDED", details: { id: "7" } }, completion: "confirmed" },
     });
+    const part = { id: "7", completion: "partial" };
+    const ofPart = await world.call("good/isolate_host", "host-7", { undo: part });
+    expect(ofPart.details).toMatchObject({ undone: { status: "FAILED", details: part } });
   });
 
   test("has nothing of the server's environment and arguments", async () => {
@@ -96,6 +99,7 @@ describe("a plugin", () => {
     ["prototype", "$.details.at is no plain object: it has a prototype of its own."],
     ["endless", "$.details.count is NaN, which JSON can't say."],
     ["huge", "at most 1048576 are taken."],
+    ["failOddly", "Of a failed one, its completion can only be partial."],
     ["oddWarnings", "Its warnings are no list of texts."],
   ])("that answers this: %s, has failed: %s", async (deed, problem) => {
     const { status, error, summary } = await world.call("bad/isolate_host", deed);
@@ -117,6 +121,8 @@ describe("a plugin", () => {
   test("fails with the code that it says", async () => {
     const code = await world.call("bad/isolate_host", "fail");
     expect(code).toMatchObject({ status: "FAILED", error: "still_admitted", details: { rule: 7 } });
+    const part = await world.call("bad/isolate_host", "failInPart");
+    expect(part).toMatchObject({ status: "FAILED", error: "half", details: { completion: "partial" } });
     expect(await world.call("bad/isolate_host", "failPlainly")).toMatchObject({ error: "plugin_failed" });
   });
 

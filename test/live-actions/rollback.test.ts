@@ -80,7 +80,60 @@ describe("a rollback", () => {
     const bare = await makeTenant(database.orm, newId());
     const { requestId } = await world.dispatch(bare, { params: credentials });
     const { dispatch } = await undo(world, requestId, undefined, bare);
-    expect(dispatch).toMatchObject({ status: "SIMULATED", details: { missing_credentials: Object.keys(credentials) } });
+    expect(dispatch).toMatchObject({ status: "SIMULATED", details: { missing_credentials: ["acme_token"] } });
+  });
+
+  test("is asked of the account and at the address of the dispatch, not of the store's own", async () => {
+    const rollback = vi.fn<NonNullable<Adapter["rollback"]>>(async () => undone);
+    const world = await withRollback(rollback);
+    const mine = await makeTenant(database.orm, newId());
+    await world.put(mine, { ...credentials, acme_url: "https://acme.example", lab_token: "t0ken-of-the-lab" });
+    const acme_url = "https://lab.example";
+    const params = { acme_url, acme_token: { $secret: "lab_token" } };
+    const { requestId } = await world.dispatch(mine, { params }, ["admin"]);
+    const byOperator = await undo(world, requestId, undefined, mine);
+    expect(byOperator.dispatch).toMatchObject({ status: "SIMULATED" });
+    expect(byOperator.dispatch.summary).toContain("address of the request's own");
+    await rollbackLiveAction(world.as(mine, ["admin"]), world.ports, { requestId });
+    expect(rollback).toHaveBeenCalledOnce();
+    expect(rollback.mock.calls[0]?.[0].credentials).toEqual({
+      ...credentials,
+      ...{ acme_url, acme_token: "t0ken-of-the-lab" },
+    });
+  });
+
+  test("that waits for people is asked there, too", async () => {
+    const rollback = vi.fn<NonNullable<Adapter["rollback"]>>(async () => undone);
+    const world = await withRollback(rollback);
+    const mine = await makeTenant(database.orm, newId());
+    await world.put(mine, { ...credentials, lab_token: "t0ken-of-the-lab" });
+    const { requestId } = await world.dispatch(mine, { params: { acme_token: { $secret: "lab_token" } } });
+    const approvers = [{ role: "security_lead" }];
+    await setLiveActionPolicy(world.as(mine), { capability: "isolate_host", requireApproval: true, approvers });
+    const { dispatch } = await undo(world, requestId, undefined, mine);
+    const decision = { id: dispatch.approvalId ?? "", decision: "APPROVE" } as const;
+    await decideApproval(world.as(mine, ["security_lead"]), decisionsOf(world), decision);
+    await vi.waitUntil(async () => (await world.row(dispatch.id)).status === "SUCCEEDED");
+    expect(rollback.mock.calls[0]?.[0].credentials).toEqual({ ...credentials, acme_token: "t0ken-of-the-lab" });
+  });
+
+  test("undoes the part that took effect of what failed", async () => {
+    const rollback = vi.fn<NonNullable<Adapter["rollback"]>>(async () => undone);
+    const failed = { status: "FAILED", error: "still_admitted", summary: "A part.", details: { rule: 7 } } as const;
+    const world = await withRollback(rollback, { execute: async () => ({ ...failed, isPartial: true }) });
+    const { dispatch, rolledBack } = await undo(world, world.requestId);
+    expect(rolledBack).toMatchObject({ status: "FAILED", details: { rule: 7, completion: "partial" } });
+    expect(dispatch.status).toBe("SUCCEEDED");
+    expect(rollback.mock.calls[0]?.[1]).toEqual({ rule: 7, completion: "partial" });
+    await expect(undo(world, world.requestId)).rejects.toMatchObject({ code: "rolled_back" });
+  });
+
+  test("is refused of what failed and says nothing of a part, whatever its details are", async () => {
+    const failed = { status: "FAILED", error: "no", summary: "No.", details: { completion: "partial" } } as const;
+    const world = await withRollback(async () => undone, { execute: async () => failed });
+    const refusal = undo(world, world.requestId);
+    await expect(refusal).rejects.toMatchObject({ code: "not_succeeded" });
+    await expect(refusal).rejects.toThrow("this failed (no) and does not say that it changed anything");
   });
 
   test("waits for people where the action does, and undoes once they agree", async () => {

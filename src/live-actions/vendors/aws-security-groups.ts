@@ -185,7 +185,8 @@ async function revoke({ call, verb, wanted, opened, details }: Changing): Promis
     const names = left.map(({ id }) => id).join(", ");
     const summary = `${cidr} is still ${verb === "block" ? "admitted" : "blocked"} by ${groupId}: broader rules hold for it too (${names}).`;
     const rules = left.map(ruleAsJson);
-    return failed(error, summary, { success: false, ...changes, [error]: rules, warnings });
+    const result = failed(error, summary, { success: false, ...changes, [error]: rules, warnings });
+    return { ...result, isPartial: revoked.length > 0 };
   }
   const rules = revoked.length === 1 ? "1 rule" : `${revoked.length} rules`;
   return {

@@ -110,7 +110,8 @@ async function update(call: AdapterCall): Promise<AdapterResult> {
     ? await awaitCompletion(call.http, () => activate(call, id), { isOver: () => true })
     : undefined;
   if (seen?.last === false) {
-    return failed("not_activated", `The watch ${id} was put, and is not active.`, { ...details, activated: false });
+    const summary = `The watch ${id} was put, and is not active.`;
+    return { ...failed("not_activated", summary, { ...details, activated: false }), isPartial: true };
   }
   return {
     status: "SUCCEEDED",

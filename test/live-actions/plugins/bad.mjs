@@ -78,6 +78,8 @@ const deeds = {
   oddWarnings: () => ({ status: "SUCCEEDED", summary: "Done.", warnings: [{}] }),
   wrongIds: () => ({ ...deeds.succeed(), requestId: "another", vendorId: "okta", capability: "disable_user" }),
   fail: () => ({ status: "FAILED", summary: "No.", error: "still_admitted", details: { rule: 7 } }),
+  failInPart: () => ({ status: "FAILED", summary: "A part.", error: "half", completion: "partial" }),
+  failOddly: () => ({ status: "FAILED", summary: "No.", completion: "confirmed" }),
   failPlainly: () => ({ status: "failed", summary: "No." }),
 };
 
