@@ -1,4 +1,5 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
+import { recordAudit } from "../audit/record-audit.ts";
 import { ConflictFailure, type Issue, NotFoundFailure, ValidationFailure } from "../core/failures.ts";
 import { notifyCatalogue } from "../secrets/notify.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
@@ -31,6 +32,9 @@ export async function registerActionVersion(context: OperationContext, input: De
     if (!active || compareVersions(added.version, active) > 0) activate(action, version);
     await releaseOlder(em, action, added.version);
     await em.flush();
+    const isActive = action.activeVersionId === version.id;
+    const detail = { version: version.version, executor: version.executorType, isActive };
+    await recordAudit(em, context, { operation: "registerActionVersion", subject: `action:${action.name}`, detail });
     await notifyCatalogue(em, tenantId);
     return { action, version, warnings: [...warnings, ...stepWarnings, ...flagWarnings(action, definition)] };
   });

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { UniqueConstraintViolationException } from "@mikro-orm/core";
+import { recordAudit } from "../audit/record-audit.ts";
 import { ConflictFailure, type Issue } from "../core/failures.ts";
 import { notifyCatalogue } from "../secrets/notify.ts";
 import { Tenant } from "../tenancy/entities.ts";
@@ -35,6 +36,8 @@ export async function registerAction(context: OperationContext, input: Definitio
       const version = await insertVersion(em, action, { definition, files });
       action.activeVersionId = version.id;
       await em.flush();
+      const detail = { uuid, version: version.version, executor: version.executorType, enabled };
+      await recordAudit(em, context, { operation: "registerAction", subject: `action:${action.name}`, detail });
       await notifyCatalogue(em, tenantId);
       return { action, version, warnings };
     });

@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/record-audit.ts";
 import { StateFailure } from "../core/failures.ts";
 import { checkReason } from "../core/reason.ts";
 import { notifyCatalogue } from "../secrets/notify.ts";
@@ -34,18 +35,21 @@ export async function rollbackAction(
     }
     const { major, minor, patch } = target;
     const line = { tenantId, actionId: action.id, major, minor };
-    await em.nativeUpdate(
+    const heldBack = await em.nativeUpdate(
       ActionVersion,
       { ...line, patch: { $gt: patch }, status: "REGISTERED" },
       { status: "HELD_BACK" },
     );
-    await em.nativeUpdate(
+    const released = await em.nativeUpdate(
       ActionVersion,
       { ...line, patch: { $lte: patch }, status: "HELD_BACK" },
       { status: "REGISTERED" },
     );
+    if (action.activeVersionId === target.id && heldBack + released === 0) return action;
     activate(action, target);
     await em.flush();
+    const detail = { version, heldBack, released, reason: reason ?? null };
+    await recordAudit(em, context, { operation: "rollbackAction", subject: `action:${action.name}`, detail });
     await notifyCatalogue(em, tenantId);
     return action;
   });

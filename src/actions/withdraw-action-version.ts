@@ -1,4 +1,5 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
+import { recordAudit } from "../audit/record-audit.ts";
 import { StateFailure } from "../core/failures.ts";
 import { requireReason } from "../core/reason.ts";
 import { notifyCatalogue } from "../secrets/notify.ts";
@@ -34,6 +35,8 @@ export async function withdrawActionVersion(context: OperationContext, input: Wi
     await em.flush();
     if (action.activeVersionId === version.id) activate(action, await successor(em, action, version));
     await em.flush();
+    const detail = { version: version.version, reason: input.reason };
+    await recordAudit(em, context, { operation: "withdrawActionVersion", subject: `action:${action.name}`, detail });
     await notifyCatalogue(em, tenantId);
     return version;
   });

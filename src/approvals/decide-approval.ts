@@ -1,5 +1,6 @@
 import { LockMode, raw } from "@mikro-orm/core";
 import type { EntityManager } from "@mikro-orm/postgresql";
+import { recordAudit } from "../audit/record-audit.ts";
 import { ForbiddenError, NotFoundFailure, StateFailure } from "../core/failures.ts";
 import { isUuid } from "../core/ids.ts";
 import { checkComment } from "../core/reason.ts";
@@ -57,6 +58,9 @@ export async function decideApproval(
       changedXid,
     });
     const approval = await em.findOneOrFail(Approval, where, unshared);
+    const { runId = null, stepId = null, dispatchId = null } = approval;
+    const detail = { decision, comment: comment ?? null, runId, stepId, dispatchId };
+    await recordAudit(em, ctx, { operation: "decideApproval", subject: `approval:${id}`, detail });
     await ports.tellDecision(em, approval);
     return approval;
   });

@@ -1,9 +1,10 @@
 import { LockMode } from "@mikro-orm/core";
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { compareVersions, parseVersion, type Version } from "../actions/version.ts";
+import { type Deed, recordAudit } from "../audit/record-audit.ts";
 import { ConflictFailure, type Issue, ValidationFailure } from "../core/failures.ts";
 import { newId } from "../core/ids.ts";
-import type { JsonObject } from "../core/json.ts";
+import { type JsonObject, sha256 } from "../core/json.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { cardOf } from "./catalogue-card.ts";
 import { checkDocument } from "./check-document.ts";
@@ -27,9 +28,10 @@ export interface RegisteredPlaybook {
  * @throws ConflictFailure `version_exists` when another text has this version.
  */
 export async function registerPlaybook(
-  { em, tenantId }: OperationContext,
+  ctx: OperationContext,
   { source: text }: { readonly source: string },
 ): Promise<RegisteredPlaybook> {
+  const { em, tenantId } = ctx;
   const source = readSource(text);
   const checked = checkDocument(source);
   return em.transactional(async (inner) => {
@@ -46,12 +48,20 @@ export async function registerPlaybook(
     if (!playbook) {
       const made = addPlaybook(inner, tenantId, added);
       await playbookChanged(inner, made.playbook);
+      await recordAudit(inner, ctx, registered(made));
       return { ...made, warnings };
     }
     const { version, odd } = await addVersion(inner, playbook, added);
     await playbookChanged(inner, playbook);
+    await recordAudit(inner, ctx, registered({ playbook, version }));
     return { playbook, version, warnings: inOrder([...warnings, ...odd]) };
   });
+}
+
+function registered({ playbook, version }: Pick<RegisteredPlaybook, "playbook" | "version">): Deed {
+  const isActive = playbook.activeVersionId === version.id;
+  const detail = { version: version.version, isActive, enabled: playbook.enabled, sourceHash: sha256(version.source) };
+  return { operation: "registerPlaybook", subject: `playbook:${playbook.key}`, detail };
 }
 
 interface Draft {

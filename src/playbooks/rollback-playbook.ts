@@ -1,4 +1,5 @@
 import { parseVersion } from "../actions/version.ts";
+import { recordAudit } from "../audit/record-audit.ts";
 import { type Issue, NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
 import { checkReason } from "../core/reason.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
@@ -35,6 +36,8 @@ export async function rollbackPlaybook(ctx: OperationContext, input: RollbackPla
     }
     inner.assign(playbook, { activeVersionId: version.id, ...cardOf(version.document) });
     await playbookChanged(inner, playbook);
+    const detail = { version: version.version, reason: input.reason ?? null };
+    await recordAudit(inner, ctx, { operation: "rollbackPlaybook", subject: `playbook:${playbook.key}`, detail });
     return playbook;
   });
 }

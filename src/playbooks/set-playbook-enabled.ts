@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/record-audit.ts";
 import { NotFoundFailure } from "../core/failures.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import type { Playbook } from "./entities.ts";
@@ -20,6 +21,7 @@ export async function setPlaybookEnabled(
     if (playbook.enabled === enabled) return playbook;
     inner.assign(playbook, { enabled });
     await playbookChanged(inner, playbook);
+    await recordAudit(inner, ctx, { operation: "setPlaybookEnabled", subject: `playbook:${key}`, detail: { enabled } });
     return playbook;
   });
 }

@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/record-audit.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConflictFailure, ForbiddenError, type Issue, ValidationFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
@@ -53,7 +54,9 @@ export async function createApiToken(
       roles: [...input.roles],
       expiresAt: input.expiresAt ?? null,
     });
-    em.persist(created);
+    await em.persist(created).flush();
+    const detail = { name: input.name, roles: [...input.roles], expiresAt: input.expiresAt?.toISOString() ?? null };
+    await recordAudit(em, ctx, { operation: "createApiToken", subject: `token:${created.id}`, detail });
     return created;
   });
   return { token, apiToken };

@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/record-audit.ts";
 import type { Clock } from "../core/clock.ts";
 import { NotFoundFailure } from "../core/failures.ts";
 import { isUuid } from "../core/ids.ts";
@@ -13,6 +14,11 @@ export async function revokeApiToken(ctx: OperationContext, clock: Clock, id: st
   const mine = { id, tenantId: ctx.tenantId };
   const notFound = () => new NotFoundFailure("There is no such token.");
   if (!isUuid(id)) throw notFound();
-  await ctx.em.nativeUpdate(ApiToken, { ...mine, revokedAt: null }, { revokedAt: clock.now() });
-  return ctx.em.findOneOrFail(ApiToken, mine, { refresh: true, failHandler: notFound });
+  return ctx.em.transactional(async (em) => {
+    const revoked = await em.nativeUpdate(ApiToken, { ...mine, revokedAt: null }, { revokedAt: clock.now() });
+    const token = await em.findOneOrFail(ApiToken, mine, { refresh: true, failHandler: notFound });
+    const detail = { name: token.name };
+    if (revoked > 0) await recordAudit(em, ctx, { operation: "revokeApiToken", subject: `token:${id}`, detail });
+    return token;
+  });
 }
