@@ -1,5 +1,6 @@
 import { UnauthenticatedError } from "./core/failures.ts";
 import type { Orm } from "./database/orm.ts";
+import { behindWall } from "./database/request-orm.ts";
 import type { Context } from "./graphql/builder.ts";
 import type { EdgeOptions } from "./graphql/server.ts";
 import type { Authenticator, Caller } from "./tenancy/authenticate.ts";
@@ -10,6 +11,7 @@ import type { Permission } from "./tenancy/permissions.ts";
 type OfOperation = "em" | "lastEventId" | "isSignedIn" | "hasPermission" | "operation";
 
 interface ContextParts {
+  /** Of requests: see `openRequestOrm`. */
   readonly orm: Orm;
   readonly authenticator: Authenticator;
   /** What the rooms' resolvers ask of their context. */
@@ -24,7 +26,7 @@ export function createContexts({
 }: ContextParts): Pick<EdgeOptions, "createContext" | "renewContext"> {
   const callers = new WeakMap<Context, Caller | undefined>();
   const contextFor = (caller: Caller | undefined, lastEventId: string | undefined): Context => {
-    const em = orm.em.fork();
+    const em = behindWall(orm.em.fork(), caller?.tenantId);
     const context: Context = {
       ...services,
       em,

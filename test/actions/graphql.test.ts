@@ -222,7 +222,7 @@ describe("the catalogue", () => {
   });
 
   test("costs two statements a page, and one more for how many there are", async () => {
-    const statements = vi.spyOn(server.orm.em.getConnection(), "execute");
+    const statements = vi.spyOn(server.requests.em.getConnection(), "execute");
     const page = operation("ActionCatalogue");
     await server.client(token).request(page, { first: 50 });
     const counted = statements.mock.calls.filter(([query]) => JSON.stringify(query).includes("action"));

@@ -196,7 +196,7 @@ steps:
   test("reads the steps of a page of runs with as many statements as those of one run", async () => {
     for (let count = 0; count < 4; count++)
       await ended((await start({ ref: "count", parameters: { hours: 24 } })).run.id);
-    const statements = vi.spyOn(server.orm.em.getConnection(), "execute");
+    const statements = vi.spyOn(server.requests.em.getConnection(), "execute");
     const countFor = async (first: number) => {
       statements.mockClear();
       const query = "query($first: Int!) { runs(first: $first) { edges { node { steps { stepId status } } } } }";

@@ -20,6 +20,8 @@ export interface TestServer {
   readonly adminToken: string;
   readonly app: App;
   readonly orm: Orm;
+  /** Of requests, behind the wall between tenants. */
+  readonly requests: Orm;
   readonly database: DatabaseAddress;
   /** Sends operations over HTTP; without a token as the admin, with `null` as nobody. */
   client(token?: string | null): GraphQLClient;
@@ -73,6 +75,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     adminToken,
     app,
     orm: app.orm,
+    requests: app.requests,
     database,
     client: (token = adminToken) =>
       new GraphQLClient(url, token === null ? {} : { headers: { authorization: `Bearer ${token}` } }),

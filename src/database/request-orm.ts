@@ -1,0 +1,77 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { type EntityClass, type EntityManager, MikroORM } from "@mikro-orm/postgresql";
+import type { Pool, PoolClient } from "pg";
+import type { DatabaseAddress } from "./address.ts";
+import { releaseBroken } from "./broken-clients.ts";
+import { type Orm, ormConfig } from "./orm.ts";
+import { requestRole, tenantVariable } from "./tenant-wall.ts";
+
+const scope = new AsyncLocalStorage<string>();
+
+/**
+ * Opens the database for requests, behind the wall between tenants: every statement runs as the role of requests and sees the rows of one tenant
+ * only. Work with it through `behindWall`; a statement that goes another way sees none.
+ */
+export function openRequestOrm(address: DatabaseAddress, entities: EntityClass<object>[]): Promise<Orm> {
+  const config = ormConfig(address, entities);
+  const onPoolCreated = (pool: Pool) => {
+    releaseBroken(pool);
+    enterOnConnect(pool);
+  };
+  return MikroORM.init({ ...config, driverOptions: { ...config.driverOptions, onPoolCreated } });
+}
+
+/** What a connection was told last. */
+const told = new WeakMap<PoolClient, string>();
+
+/** Whoever gets a connection of the pool has it in the part of its own tenant, whomever it served before. */
+function enterOnConnect(pool: Pool): void {
+  const connect = pool.connect.bind(pool) as () => Promise<PoolClient>;
+  const connectInScope = async (): Promise<PoolClient> => {
+    const client = await connect();
+    try {
+      await enter(client, scope.getStore() ?? "");
+    } catch (error) {
+      client.release(error instanceof Error ? error : true);
+      throw error;
+    }
+    return client;
+  };
+  pool.connect = connectInScope as Pool["connect"];
+}
+
+async function enter(client: PoolClient, tenantId: string): Promise<void> {
+  const before = told.get(client);
+  if (before === tenantId) return;
+  told.delete(client);
+  if (before === undefined) await client.query(`set role ${requestRole}`);
+  await client.query("select set_config($1, $2, false)", [tenantVariable, tenantId]);
+  told.set(client, tenantId);
+}
+
+/**
+ * The EntityManager as it works for a tenant: all it reads and writes, its forks and transactions too, is that tenant's. Undefined for nobody's:
+ * nothing is found, and nothing can be written.
+ */
+export function behindWall(em: EntityManager, tenantId: string | undefined): EntityManager {
+  const methods = new Map<PropertyKey, unknown>();
+  return new Proxy(em, {
+    get(target, name) {
+      const known = methods.get(name);
+      if (known) return known;
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      const method = (...args: unknown[]) => {
+        const answer: unknown = scope.run(tenantId ?? "", () => Reflect.apply(value, target, args));
+        return name === "fork" ? behindWall(answer as EntityManager, tenantId) : answer;
+      };
+      methods.set(name, method);
+      return method;
+    },
+  });
+}
+
+/** For the rest of this transaction, the part of another tenant: of one that is being made. */
+export async function enterTenant(em: EntityManager, tenantId: string): Promise<void> {
+  await em.execute("select set_config(?, ?, true)", [tenantVariable, tenantId]);
+}
