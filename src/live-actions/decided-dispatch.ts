@@ -110,7 +110,7 @@ async function begin(ports: DecidedPorts, dispatch: LiveActionDispatch): Promise
   const { target, params } = request;
   if (credentials.missing.length > 0) {
     const asked = { requestId: dispatch.requestId, target, params };
-    const result = await missingCredentials(adapter, asked, credentials);
+    const result = await missingCredentials(adapter, asked, { ...credentials, isUndoing: rollbackOfId != null });
     await completeDispatch(ports.em(), dispatch, keepable(result, createMask(givenSecrets(ports.registry, given))));
     ports.news.tellTenant(tenantId);
     return;

@@ -105,7 +105,8 @@ async function decide(registry: Registry, request: AcceptedRequest, circumstance
   if (mode === "DRY_RUN") return answer(await dryRun(adapter, request));
   const search = { given: request.given, stored, mayRedirect: circumstances.mayRedirect };
   const credentials = planCredentials(adapter, search);
-  if (credentials.missing.length > 0) return answer(await missingCredentials(adapter, request, credentials));
+  if (credentials.missing.length > 0)
+    return answer(await missingCredentials(adapter, request, { ...credentials, isUndoing: false }));
   const cost = costOf(policies, adapter);
   const call = { registered, credentials, cost, isBounded: isBounded(policies, adapter) };
   const approvers = approversOf(policies, adapter);

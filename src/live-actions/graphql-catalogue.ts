@@ -66,7 +66,7 @@ const LiveActionObject = builder.objectRef<LiveAction>("LiveAction").implement({
       resolve: ({ adapter }) => adapter.rollback !== undefined,
     }),
     costPerCall: t.exposeFloat("costPerCall", {
-      description: "What one call costs, as the tenant's policy says; else 0.",
+      description: "What one call costs: as the tenant's policy says, else as its plugin does, else 0.",
     }),
     configured: t.exposeBoolean("isConfigured", {
       description: "Whether the tenant's credential store has the credentials that it requires.",

@@ -45,7 +45,7 @@ const LiveActionPolicyObject = builder.objectRef<LiveActionPolicy>("LiveActionPo
     costPerCall: t.exposeFloat("costPerCall", {
       nullable: true,
       description:
-        "What one call costs, in whatever currency the tenant counts; null: as the other policy says, else 0.",
+        "What one call costs, in whatever currency the tenant counts; null: as the other policy says, else the catalogue.",
     }),
     budgetPerMonth: t.exposeFloat("budgetPerMonth", {
       nullable: true,

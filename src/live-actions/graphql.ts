@@ -11,7 +11,10 @@ export const LiveActionStatus = builder.enumType("LiveActionStatus", {
   values: {
     SUCCEEDED: { description: "It took effect at the vendor; `details.completion` says whether that was confirmed." },
     SIMULATED: { description: "Nobody was contacted: a dry run, or credentials are missing." },
-    FAILED: { description: "It did not take effect, or in part only (`details.completion` is `partial`), or nobody knows; `error` says why." },
+    FAILED: {
+      description:
+        "It did not take effect, or in part only (`details.completion` is `partial`), or nobody knows; `error` says why.",
+    },
   } satisfies Record<NonNullable<Dispatch["status"]>, object>,
 });
 

@@ -94,7 +94,11 @@ export class Performer {
       const missing = missingOf(adapter, new Set(Object.keys(opened)));
       if (missing.length > 0) {
         // Taken out of the store meanwhile.
-        const result = await missingCredentials(adapter, request, { missing, isAddressStrange: false });
+        const result = await missingCredentials(adapter, request, {
+          missing,
+          isAddressStrange: false,
+          isUndoing: undo !== undefined,
+        });
         return keepable(result, createMask(secrets));
       }
       // This node was away for so long that others may have given the dispatch up, and a person may look at the vendor by now.

@@ -100,7 +100,11 @@ async function begin(
     inputHash: sha256(canonicalJson({ rollbackOf: rolledBack.id })),
   };
   if (credentials.missing.length > 0) {
-    const result = await missingCredentials(adapter, { requestId, target, params }, credentials);
+    const result = await missingCredentials(
+      adapter,
+      { requestId, target, params },
+      { ...credentials, isUndoing: true },
+    );
     const state = { name: "COMPLETED", result: keepable(result, createMask([])) } as const;
     return inserted(ports, await insertDispatch(em, { ...row, cost: 0, state }));
   }

@@ -18,21 +18,26 @@ export function dryRun(adapter: Adapter, request: AdapterRequest): Promise<Dispa
   return preview(adapter, request, "this is a dry run, so nobody was contacted.");
 }
 
+interface Lack extends Pick<CredentialPlan, "missing" | "isAddressStrange"> {
+  /** Of a rollback: what the adapter previews is what it would undo. */
+  readonly isUndoing: boolean;
+}
+
 /** What a dispatch answers that lacks credentials; the details name them. */
 export async function missingCredentials(
   adapter: Adapter,
   request: AdapterRequest,
-  { missing, isAddressStrange }: Pick<CredentialPlan, "missing" | "isAddressStrange">,
+  { missing, isAddressStrange, isUndoing }: Lack,
 ): Promise<DispatchResult> {
   const verb = missing.length === 1 ? "is" : "are";
   const strange = isAddressStrange
     ? " Stored credentials are not sent to an address of the request's own, nor to its own account: give none of them, or all."
     : "";
-  const result = await preview(
-    adapter,
-    request,
-    `${missing.join(", ")} ${verb} missing, so nobody was contacted.${strange}`,
-  );
+  const why = `${missing.join(", ")} ${verb} missing, so nobody was contacted.${strange}`;
+  const { capability, vendorId } = adapter;
+  const result = isUndoing
+    ? simulated(`Simulated the rollback of ${capability} on ${request.target} with ${vendorId}: ${why}`, why, {})
+    : await preview(adapter, request, why);
   return { ...result, details: { ...result.details, missing_credentials: [...missing] } };
 }
 

@@ -81,6 +81,9 @@ describe("a rollback", () => {
     const { requestId } = await world.dispatch(bare, { params: credentials });
     const { dispatch } = await undo(world, requestId, undefined, bare);
     expect(dispatch).toMatchObject({ status: "SIMULATED", details: { missing_credentials: ["acme_token"] } });
+    // What the adapter previews is what was done, and not what undoing it would do.
+    expect(dispatch.details).not.toHaveProperty("host");
+    expect(dispatch.summary).toContain("Simulated the rollback of isolate_host");
   });
 
   test("is asked of the account and at the address of the dispatch, not of the store's own", async () => {
