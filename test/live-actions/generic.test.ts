@@ -1,14 +1,16 @@
 import { describe, expect, test } from "vitest";
+import type { JsonObject } from "../../src/core/json.ts";
 import type { AdapterCall } from "../../src/live-actions/adapter.ts";
 import { blockDomain } from "../../src/live-actions/vendors/generic.ts";
 
-/** A call whose every means of reaching somebody is missing. */
+/** A call whose every means of reaching somebody is missing, with what a DNS filter's adapter would take for credentials. */
 function callFor(target: string): AdapterCall {
+  const params: JsonObject = { cf_api_token: "token", cf_zone_id: "zone" };
   const http = new Proxy({}, { get: (_target, name) => expect.fail(`it reached for http.${String(name)}`) });
   return {
     requestId: "r",
     target,
-    params: {},
+    params,
     credentials: {},
     http,
     signal: AbortSignal.timeout(1_000),

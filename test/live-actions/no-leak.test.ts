@@ -15,6 +15,8 @@ let server: TestServer;
 let vendor: Server;
 let origin: string;
 let calls: string[] = [];
+/** All that the vendor was sent, as it came. */
+let sent = "";
 beforeAll(async () => {
   server = await startTestServer();
   // Whoever is asked refuses, and repeats whatever it was sent.
@@ -22,6 +24,7 @@ beforeAll(async () => {
     let body = "";
     for await (const chunk of request) body += chunk;
     calls.push(`${request.method} ${request.url}`);
+    sent += `${request.method} ${request.url} ${JSON.stringify(request.headers)} ${decodeURIComponent(body)}`;
     response.writeHead(400, { "content-type": "application/json" });
     response.end(JSON.stringify({ message: `${request.headers.authorization} ${request.url} ${body}` }));
   });
@@ -30,6 +33,7 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   calls = [];
+  sent = "";
 });
 afterAll(async () => {
   await server.close();
@@ -108,6 +112,8 @@ describe("each built-in adapter", () => {
       }
       const shown = JSON.stringify(ended);
       expect(secrets().filter((secret) => shown.includes(secret))).toEqual([]);
+      const own = adapter.credentials.map(secretOf);
+      expect(secrets().filter((secret) => sent.includes(secret) && !own.includes(secret))).toEqual([]);
     },
   );
 
