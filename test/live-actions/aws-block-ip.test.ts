@@ -123,6 +123,17 @@ describe("blocking an address", () => {
     expect(details["revoked"]).toMatchObject([{ rule_id: "sgr-2" }]);
   });
 
+  test("that is refused after some rules were revoked says which, so that they can be restored", async () => {
+    const rules = [22, 80, 443].map((port) => tcp(`sgr-${port}`, port, "203.0.113.7/32"));
+    const fake = await start({ rules, gone: ["sgr-80"], kept: ["sgr-443"] });
+    const { result } = await run(blockIp, fake, "203.0.113.7");
+    expect(result).toMatchObject({ status: "FAILED", error: "not_all_revoked", isPartial: true });
+    expect(result?.details["revoked"]).toMatchObject([{ rule_id: "sgr-22" }]);
+    expect(result?.summary).toContain("sgr-443 could not be revoked");
+    await rollBack(blockIp, fake, result?.details ?? {});
+    expect(fake.rules.map(({ fromPort }) => fromPort).toSorted()).toEqual([22, 443, 80]);
+  });
+
   test("waits until EC2 shows the change, and else says that it was accepted only", async () => {
     const rules = [tcp("sgr-1", 443, "203.0.113.7/32")];
     const late = await start({ rules, staleLooks: 2 });

@@ -37,15 +37,18 @@ describe("Elasticsearch", () => {
     expect((await firstRequest(searchElastic, asked("web-1"), credentials)).allowsUntrustedCertificate).toBe(true);
   });
 
-  test.each([[{ elastic_url: "ftp://elastic.example" }], [{ elastic_index: ".." }], [{ elastic_verify_ssl: "maybe" }]])(
-    "is not asked with %j",
-    async (credentials) => {
-      const fake = await start();
-      const { result } = await search(withCredentials(fake, credentials), "web-1");
-      expect(result).toMatchObject({ status: "FAILED", error: "invalid_params" });
-      expect(fake.calls).toEqual([]);
-    },
-  );
+  test.each([
+    [{ elastic_url: "ftp://elastic.example" }],
+    [{ elastic_index: ".." }],
+    [{ elastic_index: "_snapshot" }],
+    [{ elastic_index: "logs, _security" }],
+    [{ elastic_verify_ssl: "maybe" }],
+  ])("is not asked with %j", async (credentials) => {
+    const fake = await start();
+    const { result } = await search(withCredentials(fake, credentials), "web-1");
+    expect(result).toMatchObject({ status: "FAILED", error: "invalid_params" });
+    expect(fake.calls).toEqual([]);
+  });
 });
 
 describe("a search in Elasticsearch", () => {

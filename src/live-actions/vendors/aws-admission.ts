@@ -14,6 +14,8 @@ export interface TakenOut {
   /** False where EC2 still showed a revoked rule at the last look, or could not be looked at again. */
   readonly isConfirmed: boolean;
   readonly warnings: readonly string[];
+  /** Why not all of them are, after some were. */
+  readonly problem?: string | undefined;
 }
 
 interface Taking {
@@ -22,13 +24,14 @@ interface Taking {
   readonly http: VendorHttp;
 }
 
-/** Revokes the rules that hold for nothing but the admission. Never adds one. */
+/** Revokes the rules that hold for nothing but the admission. Never adds one. @throws Only where nothing was revoked. */
 export async function takeOut({ group, wanted, http }: Taking): Promise<TakenOut> {
   await group.requireGroup();
   const before = await group.ingressRules();
   const inside = insideOf(before, wanted);
-  const revoked = inside.length === 0 ? [] : await revokeAll(group, inside);
+  const { revoked, problem } = inside.length === 0 ? { revoked: [] } : await revokeAll(group, inside);
   // Nothing from here on may throw: a rollback needs to be told what was revoked.
+  if (problem !== undefined) return { revoked, left: [], isConfirmed: false, warnings: [], problem };
   const seen = inside.length === 0 ? undefined : await lookAgain({ group, wanted, http });
   const warnings = [...(seen?.warnings ?? [])];
   const left = await leftOf(group, seen?.last ?? before, { wanted, warnings });
@@ -46,16 +49,26 @@ function insideOf(rules: readonly Rule[], wanted: Admission): Rule[] {
 }
 
 /** All at once; one by one where one of them has gone meanwhile, since then EC2 revokes none. */
-async function revokeAll(group: SecurityGroupApi, rules: readonly Rule[]): Promise<readonly Rule[]> {
+async function revokeAll(
+  group: SecurityGroupApi,
+  rules: readonly Rule[],
+): Promise<Pick<TakenOut, "revoked" | "problem">> {
   try {
     await group.revoke(rules.map(({ id }) => id));
-    return rules;
+    return { revoked: rules };
   } catch (error) {
     if (!isGone(error)) throw error;
   }
   const revoked: Rule[] = [];
-  for (const rule of rules) if (await revokeOne(group, rule.id)) revoked.push(rule);
-  return revoked;
+  for (const rule of rules) {
+    try {
+      if (await revokeOne(group, rule.id)) revoked.push(rule);
+    } catch (error) {
+      if (revoked.length === 0) throw error;
+      return { revoked, problem: `${rule.id} could not be revoked: ${error instanceof Error ? error.message : error}` };
+    }
+  }
+  return { revoked };
 }
 
 /** @returns False where the rule had gone before. */

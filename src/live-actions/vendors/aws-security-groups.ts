@@ -180,6 +180,11 @@ async function revoke({ call, verb, wanted, opened, details }: Changing): Promis
   const taken = await takeOut({ group, wanted, http: call.http });
   const { revoked, left, isConfirmed, warnings } = taken;
   const changes = { ...details, revoked: revoked.map(ruleAsJson), added: [], already: revoked.length === 0 };
+  if (taken.problem !== undefined) {
+    const summary = `Only some of the rules for ${cidr} were revoked in ${groupId}: ${taken.problem}`;
+    const result = failed("not_all_revoked", summary, { success: false, ...changes, message: taken.problem });
+    return { ...result, isPartial: true };
+  }
   if (left.length > 0) {
     const error = verb === "block" ? "still_admitted" : "still_blocked";
     const names = left.map(({ id }) => id).join(", ");

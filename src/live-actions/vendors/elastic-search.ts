@@ -120,7 +120,10 @@ const esqlShape = z.object({
 async function runQuery(call: AdapterCall, wanted: Wanted): Promise<Found> {
   const { text: query, maxResults, language } = wanted;
   const index = call.credentials["elastic_index"]?.trim() || "*";
-  if (/^\.{1,2}$/.test(index)) throw invalid("`elastic_index` is to name indices, e.g. logs-*.");
+  // No index begins with an underscore: what does is another part of the API.
+  if (/^\.{1,2}$/.test(index) || /(^|,)\s*_(?!all(,|$))/.test(index)) {
+    throw invalid("`elastic_index` is to name indices, e.g. logs-*.");
+  }
   const clause =
     language === "phrase"
       ? // In the fields that the indices name for that (index.query.default_field): all of them would be too many clauses.

@@ -25,6 +25,8 @@ export interface AwsOptions {
   readonly staleLooks?: number;
   /** Rules that are shown, and that nobody can revoke any more. */
   readonly gone?: readonly string[];
+  /** Rules that the caller may not revoke. */
+  readonly kept?: readonly string[];
 }
 
 export interface AwsFake extends VendorFake {
@@ -116,6 +118,7 @@ const actions: Readonly<Record<string, (form: URLSearchParams, state: State) => 
         `The security group rule ID '${missing}' does not exist`,
       );
     }
+    if (ids.some((id) => state.kept?.includes(id))) return refusal(403, "UnauthorizedOperation", "Not yours.");
     for (const id of ids) {
       const [rule] = state.rules.splice(
         state.rules.findIndex((one) => one.id === id),
