@@ -2,6 +2,7 @@ import { UniqueConstraintViolationException } from "@mikro-orm/core";
 import { recordAudit } from "../audit/record-audit.ts";
 import { ConflictFailure, ValidationFailure } from "../core/failures.ts";
 import { newId } from "../core/ids.ts";
+import { enterTenant } from "../database/request-orm.ts";
 import { generateToken, hashToken } from "./api-token.ts";
 import { ApiToken, Tenant } from "./entities.ts";
 import { nameIssues } from "./names.ts";
@@ -24,6 +25,7 @@ export async function createTenant(
       const created = em.create(Tenant, { id: newId(), name });
       // In the caller's trail: the new tenant learns of nobody else.
       await recordAudit(em, ctx, { operation: "createTenant", subject: `tenant:${created.id}`, detail: { name } });
+      await enterTenant(em, created.id);
       await em.persist(created).flush();
       em.persist(
         em.create(ApiToken, { tenantId: created.id, name: "first admin", hash: hashToken(token), roles: ["admin"] }),
