@@ -100,8 +100,11 @@ function shownToStrangers(credentials: readonly CredentialParam[], given: GivenC
 
 /** True for a parameter that says where the vendor is, or how that is made sure of: whoever chooses it chooses who receives the secrets. */
 function isAddress({ name, isSecret }: CredentialParam): boolean {
-  return !isSecret && /(^|_)(url|host|domain|verify_ssl)$/.test(name);
+  return !isSecret && addressName.test(name);
 }
+
+/** What plugins call such a parameter, too: docs/plugins.md tells their authors. */
+const addressName = /(^|_)(url|uri|host|hostname|domain|endpoint|server|address|proxy|port|verify_(ssl|tls))$/;
 
 /** True where the tenant's store alone has all that the adapter needs. */
 export function isConfigured(adapter: Adapter, stored: ReadonlySet<string>): boolean {

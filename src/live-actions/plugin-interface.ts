@@ -51,7 +51,7 @@ export interface PluginCredential {
   readonly name: string;
   /** Whether nobody is contacted without it; true. `group`: one of several ways to sign in, all of one of which have to be there. */
   readonly isRequired?: boolean | { readonly group: string | readonly string[] };
-  /** False for an address or a region; true. */
+  /** False for an address or a region; true. An address is known by its name: see docs/plugins.md of Riposte. */
   readonly isSecret?: boolean;
   readonly description?: string;
 }

@@ -81,6 +81,33 @@ describe("the credentials of a call", () => {
   });
 });
 
+describe("a parameter that says where the vendor is", () => {
+  const planFor = (name: string) => {
+    const address: CredentialParam = { name, isRequired: false, isSecret: false, description: "" };
+    const token: CredentialParam = { name: "bolt_token", isRequired: true, isSecret: true, description: "" };
+    const bolt = scriptedAdapter({ vendorId: "bolt", credentials: [token, address] });
+    const given = new Map([[name, { text: "evil.example" }]]);
+    return planCredentials(bolt, { given, stored: new Set(["bolt_token"]), mayRedirect: false });
+  };
+
+  test.each([
+    "bolt_url",
+    "bolt_api_endpoint",
+    "bolt_server",
+    "bolt_uri",
+    "bolt_hostname",
+    "bolt_proxy",
+    "bolt_verify_tls",
+  ])("is known by its name: %s", (name) => {
+    expect(planFor(name)).toMatchObject({ missing: ["bolt_token"], isAddressStrange: true });
+  });
+
+  test("is none where it is a region or an index", () => {
+    for (const name of ["bolt_region", "bolt_index", "bolt_urls_seen"])
+      expect(planFor(name)).toMatchObject({ missing: [], isAddressStrange: false });
+  });
+});
+
 describe("an adapter with several ways to sign in", () => {
   const by = (group: string | string[], name: string): CredentialParam => ({
     name,
