@@ -47,11 +47,20 @@ export function startThread({ specifier, name, output, onMessage, onEnd }: Threa
     over(reason);
     await Promise.race([worker.terminate(), delay(limits.pluginGoneMs, undefined, { ref: false })]);
   };
+  let unanswered = 0;
+  let isSetUp = false;
+  const isExpected = (message: FromPlugin): boolean => {
+    if (message.type === "pong") return probing !== undefined;
+    if ("id" in message) return unanswered-- > 0;
+    const isFirst = !isSetUp;
+    isSetUp = true;
+    return isFirst;
+  };
   worker.on("message", (text: unknown) => {
     if (isOver) return;
     const message = readFromPlugin(text);
-    // Not of our half of the thread: the plugin itself speaks to the server.
-    if (!message) return void end("it sent a message of its own to the server");
+    // Not of our half of the thread: the plugin itself speaks to the server, and could do so faster than anybody listens.
+    if (!message || !isExpected(message)) return void end("it sent a message of its own to the server");
     if (message.type !== "pong") return onMessage(message);
     clearTimeout(probing);
     probing = undefined;
@@ -61,7 +70,9 @@ export function startThread({ specifier, name, output, onMessage, onEnd }: Threa
   worker.on("exit", (code) => over(`it ended with code ${code}`));
   return {
     post(message) {
-      if (!isOver) worker.postMessage(JSON.stringify(message));
+      if (isOver) return;
+      if (message.type === "call") unanswered += 1;
+      worker.postMessage(JSON.stringify(message));
     },
     probe() {
       if (isOver || probing) return;

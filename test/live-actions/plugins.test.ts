@@ -181,6 +181,8 @@ describe("a call of a plugin", () => {
     ["throwLater", "it threw Error outside of a call"],
     ["fill", `it needed more than ${limits.pluginHeapMebibytesMax} MiB`],
     ["speak", "it sent a message of its own to the server"],
+    ["pong", "it sent a message of its own to the server"],
+    ["answerAgain", "it sent a message of its own to the server"],
   ])("that does this: %s, fails with plugin_ended, and the next one finds the plugin again", async (deed, reason) => {
     const restarts = world.logged("plugin.restarted").length;
     const { status, error, summary } = await world.call("bad/get_host", deed);

@@ -55,6 +55,14 @@ const deeds = {
     parentPort.postMessage({ type: "answer", id: 1, value: "mine" });
     return new Promise(() => {});
   },
+  pong: () => {
+    parentPort.postMessage('{"type":"pong"}');
+    return new Promise(() => {});
+  },
+  answerAgain: () => {
+    for (let id = 0; id < 3; id += 1) parentPort.postMessage(`{"type":"answer","id":${-id},"value":{}}`);
+    return new Promise(() => {});
+  },
   print: ({ credentials }) => {
     console.log(`token ${credentials.bad_token}`);
     console.error("x".repeat(20_000));
