@@ -1,5 +1,6 @@
 import path from "node:path";
 import { actionDefinitionSchema } from "./actions/definition-schema.ts";
+import { AuditSealer } from "./audit/audit-sealer.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
 import type { JsonObject } from "./core/json.ts";
@@ -84,6 +85,10 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
   }
   const keyRing = await openKeyRing({ secretsKey: config.SECRETS_KEY, dataDirectory: path.resolve(config.DATA_DIR) });
   const sealer = createSealer(keyRing);
+  const audit = { em: () => orm.em.fork(), key: sealer };
+  const auditSealer = new AuditSealer({ ...audit, log });
+  auditSealer.start();
+  closers.push(() => auditSealer.stop());
 
   const egress = egressPolicyOf(config, address);
   const isAlone = database.isEmbedded;
@@ -94,7 +99,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
   const contexts = createContexts({
     orm: requests,
     authenticator,
-    services: { clock, authenticator, sealer, ...runs },
+    services: { clock, authenticator, sealer, audit, ...runs },
   });
   const operation = async (authorization: string | undefined) =>
     (await contexts.createContext({ authorization })).operation;

@@ -1,6 +1,8 @@
 import "./graphql/scalars.ts";
 import "./graphql/failures.ts";
+import "./audit/graphql.ts";
 import "./tenancy/graphql.ts";
+import "./tenancy/graphql-audit.ts";
 import "./secrets/graphql.ts";
 import "./approvals/graphql-operations.ts";
 import "./live-actions/graphql.ts";

@@ -19,6 +19,7 @@ const permissions = [
   "token:write",
   "settings:read",
   "settings:write",
+  "audit:read",
   "tenant:create",
   "agent:work",
 ] as const;

@@ -37,6 +37,8 @@ export interface References {
   readonly dispatchId: string;
   readonly dispatchRequest: string;
   readonly dispatchCursor: string;
+  readonly auditEntryId: string;
+  readonly auditCursor: string;
 }
 
 /** The same references to things that never were: other UUIDs and names, in the same shapes. */
@@ -131,6 +133,10 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   "Query.actions": page("actionCursor", (refs) => [{ search: refs.actionName }, { tags: [canary] }]),
   "Query.apiTokens": page("tokenCursor"),
   "Query.approvals": page("approvalCursor", () => [{ status: "PENDING" }]),
+  "Query.auditEntries": page("auditCursor", (refs) => [
+    { subject: `secret:${refs.secretName}` },
+    { operation: refs.secretName, since: "2026-01-01T00:00:00Z", until: "2099-01-01T00:00:00Z" },
+  ]),
   "Query.capability": { calls: (refs) => [{ name: "isolate_host" }, { name: refs.secretName }] },
   "Query.liveActions": {
     calls: (refs) => [
@@ -157,6 +163,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   "Query.variables": page("nameCursor"),
   "Query.vendor": { calls: (refs) => [{ id: "okta" }, { id: refs.secretName }] },
   "Query.vendorPins": plain,
+  "Query.verifyAudit": plain,
   "Query.viewer": plain,
 
   "Mutation.cancelRun": input(

@@ -102,6 +102,7 @@ interface Seeded {
   runs: Page;
   approvals: Page;
   liveActionDispatches: Page;
+  auditEntries: Page;
 }
 interface Page {
   edges: { cursor: string; node?: { id: string } }[];
@@ -172,6 +173,8 @@ export async function seed(server: TestServer): Promise<References> {
     dispatchId: seeded.liveActionDispatches.edges[0]?.node?.id ?? "",
     dispatchRequest,
     dispatchCursor: cursor(seeded.liveActionDispatches),
+    auditEntryId: seeded.auditEntries.edges[0]?.node?.id ?? "",
+    auditCursor: cursor(seeded.auditEntries),
   };
 }
 
@@ -214,6 +217,7 @@ async function readSeeded(server: TestServer, variables: { id: string; ref: stri
     apiTokens${page} secrets${page} actions${page} playbooks${page} runs${page}
     approvals(first: 1) { edges { cursor node { id } } }
     liveActionDispatches(first: 1) { edges { cursor node { id } } }
+    auditEntries(first: 1) { edges { cursor node { id } } }
   }`;
   const read = async () => (await send(server, server.adminToken, query, variables)) as unknown as { data: Seeded };
   // The run goes on beside us; its first event has a cursor.
