@@ -1,6 +1,7 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
+import { RegularLook } from "../core/regular-look.ts";
 import type { PerformerPorts } from "./performer.ts";
 
 export interface SweeperPorts {
@@ -12,46 +13,25 @@ export interface SweeperPorts {
 
 /**
  * Ends dispatches whose node died while it called the vendor, on any node. Nobody knows whether they took effect, so none is called again:
- * they end as `effect_unknown`, for a person to look.
+ * they end as `effect_unknown`, for a person to look. Looks each `limits.sweepMs`.
  */
-export class DispatchSweeper {
-  readonly #ports: SweeperPorts;
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
-  #isStopped = false;
-
+export class DispatchSweeper extends RegularLook {
   constructor(ports: SweeperPorts) {
-    this.#ports = ports;
+    super(() => look(ports));
   }
+}
 
-  /** Looks at once, and again each `limits.sweepMs`. */
-  start(): void {
-    this.#looking = this.#look();
-  }
-
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    await this.#looking;
-  }
-
-  async #look(): Promise<void> {
-    try {
-      const lost = await this.#ports
-        .em()
-        .execute<{ id: string; tenantId: string }[]>(sweepSql, [effectUnknown, details]);
-      for (const { id, tenantId } of lost) {
-        this.#ports.log.warn({ id }, "live_action.lost");
-        this.#ports.news.tellTenant(tenantId);
-      }
-    } catch (error) {
-      this.#ports.log.warn({ message: (error as Error).message }, "live_action.sweep_failed");
+async function look({ em, news, log }: SweeperPorts): Promise<number> {
+  try {
+    const lost = await em().execute<{ id: string; tenantId: string }[]>(sweepSql, [effectUnknown, details]);
+    for (const { id, tenantId } of lost) {
+      log.warn({ id }, "live_action.lost");
+      news.tellTenant(tenantId);
     }
-    if (this.#isStopped) return;
-    this.#timer = setTimeout(() => {
-      this.#looking = this.#look();
-    }, limits.sweepMs);
+  } catch (error) {
+    log.warn({ message: (error as Error).message }, "live_action.sweep_failed");
   }
+  return limits.sweepMs;
 }
 
 const effectUnknown =

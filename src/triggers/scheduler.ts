@@ -3,6 +3,7 @@ import { ConflictFailure } from "../core/failures.ts";
 import type { Json } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
+import { RegularLook } from "../core/regular-look.ts";
 import { type DueTick, nextScheduleAt, repairSchedules, takeDueTicks } from "../playbooks/schedule.ts";
 import type { tickFields } from "../playbooks/trigger.ts";
 import { recordEvent } from "./record-event.ts";
@@ -23,40 +24,33 @@ export interface SchedulerPorts {
  */
 export class Scheduler {
   readonly #ports: SchedulerPorts;
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #looks = new RegularLook(() => this.#look());
   #isRepaired = false;
-  #isStopped = false;
 
   constructor(ports: SchedulerPorts) {
     this.#ports = ports;
   }
 
   start(): void {
-    this.#looking = this.#look();
+    this.#looks.start();
   }
 
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    await this.#looking;
+  stop(): Promise<void> {
+    return this.#looks.stop();
   }
 
-  async #look(): Promise<void> {
-    let delayMs: number = limits.sweepMs;
+  /** @returns How long until the next tick, or until the next look for what others have scheduled. */
+  async #look(): Promise<number> {
     try {
       if (!this.#isRepaired) await repairSchedules(this.#ports.em());
       this.#isRepaired = true;
-      while (!this.#isStopped && (await this.#tick()) === limits.ticksMax);
+      while (!this.#looks.isStopped && (await this.#tick()) === limits.ticksMax);
       const nextMs = await nextScheduleAt(this.#ports.em());
-      delayMs = Math.min(Math.max(nextMs ?? limits.sweepMs, leastMs), limits.sweepMs);
+      return Math.min(Math.max(nextMs ?? limits.sweepMs, leastMs), limits.sweepMs);
     } catch (error) {
       this.#ports.log.warn({ message: (error as Error).message }, "scheduler.look_failed");
+      return limits.sweepMs;
     }
-    if (this.#isStopped) return;
-    this.#timer = setTimeout(() => {
-      this.#looking = this.#look();
-    }, delayMs);
   }
 
   /** @returns How many ticks were due. */
