@@ -1,5 +1,6 @@
 import path from "node:path";
 import { actionDefinitionSchema } from "./actions/definition-schema.ts";
+import { createAdmission } from "./admission.ts";
 import { AuditSealer } from "./audit/audit-sealer.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
@@ -12,6 +13,7 @@ import { openRequestOrm } from "./database/request-orm.ts";
 import { entities } from "./entities.ts";
 import { createEgressPolicy, type EgressPolicy } from "./executors/egress.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
+import { readJwtProviders } from "./jwt-providers.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
@@ -21,8 +23,9 @@ import { startRunEngine } from "./run-engine.ts";
 import { schema } from "./schema.ts";
 import { openKeyRing } from "./secrets/key-ring.ts";
 import { createSealer } from "./secrets/seal.ts";
-import { createAuthenticator } from "./tenancy/authenticate.ts";
+import { type Authenticator, type AuthenticatorOptions, createAuthenticator } from "./tenancy/authenticate.ts";
 import { createFirstTenant } from "./tenancy/create-first-tenant.ts";
+import { createVerifyJwt } from "./tenancy/verify-jwt.ts";
 import { createEventPost } from "./triggers/http.ts";
 
 /** The running product. */
@@ -75,7 +78,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
   const first = await createFirstTenant({ em: orm.em, clock, adminToken: config.ADMIN_TOKEN });
   if (first.isConfiguredTokenRevoked) log.warn({}, "admin_token.revoked");
 
-  const authenticator = createAuthenticator({ em: orm.em, clock, log });
+  const authenticator = await openAuthenticator(config, { em: orm.em, clock, log });
   closers.push(() => authenticator.settled());
 
   if (!database.isEmbedded && config.SECRETS_KEY === undefined) {
@@ -105,10 +108,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     (await contexts.createContext({ authorization })).operation;
   const edge = await openEdge({
     ...contexts,
-    host: config.HOST,
-    port: config.PORT,
-    allowedOrigins: config.ALLOWED_ORIGINS,
-    introspection: config.INTROSPECTION,
+    ...edgeRules(config, authenticator),
     schema,
     log,
     documents: {
@@ -136,6 +136,26 @@ const wallAdvice =
 
 function schemaDocument(schema: JsonObject) {
   return { contentType: "application/schema+json", body: JSON.stringify(schema) };
+}
+
+/** Who may come, and with what. @throws ConfigError; Error for pinned keys that are none. */
+async function openAuthenticator(config: Config, parts: Omit<AuthenticatorOptions, "verifyJwt">) {
+  const providers = await readJwtProviders(config);
+  const verifyJwt = providers.length > 0 ? createVerifyJwt(providers, parts.log) : undefined;
+  return createAuthenticator({ ...parts, verifyJwt });
+}
+
+/** Where the API listens, and to whom. */
+function edgeRules(config: Config, authenticator: Authenticator) {
+  return {
+    host: config.HOST,
+    port: config.PORT,
+    allowedOrigins: config.ALLOWED_ORIGINS,
+    introspection: config.INTROSPECTION,
+    trustedProxies: config.TRUSTED_PROXIES,
+    admit: createAdmission(authenticator, config),
+    isSignedIn: async (authorization: string) => (await authenticator.authenticate(authorization)) !== undefined,
+  };
 }
 
 /** What actions and live actions may connect to. */

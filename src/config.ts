@@ -10,15 +10,35 @@ const list = z
 /** An empty variable is one that was not set: that is how compose files leave them out. */
 const optional = z.string().min(1).optional();
 
-const Environment = z.object({
-  PORT: z
+/** A list that is not there at all where the variable is empty. */
+const optionalList = list.transform((items) => (items.length > 0 ? items : undefined));
+
+/** `SOC Analysts=operator, Leads=security_lead` → an object. Names may hold blanks and `=`. */
+const roleMap = z
+  .string()
+  .transform((text) => text.split(/[,\n]/).filter((entry) => entry.trim() !== ""))
+  .refine((entries) => entries.every((entry) => /^.*\S\s*=\s*\S+\s*$/.test(entry)), "must be a list of theirs=ours")
+  .transform((entries) => {
+    const pairs = entries.map((entry) => {
+      const at = entry.lastIndexOf("=");
+      return [entry.slice(0, at).trim(), entry.slice(at + 1).trim()];
+    });
+    return Object.fromEntries(pairs) as Record<string, string>;
+  })
+  .optional();
+
+/** A whole number, as text. */
+function wholeNumber(max: number) {
+  return z
     .string()
     .trim()
     .regex(/^\d+$/, "must be a whole number")
     .transform(Number)
-    .pipe(z.number().max(65_535, "must be at most 65535"))
-    .default(4_000)
-    .describe("Port of the API; 0 takes any free one."),
+    .pipe(z.number().max(max, `must be at most ${max}`));
+}
+
+const Environment = z.object({
+  PORT: wholeNumber(65_535).default(4_000).describe("Port of the API; 0 takes any free one."),
   HOST: z.string().min(1).default("127.0.0.1").describe("Address to listen on; 0.0.0.0 for all."),
   DATA_DIR: z
     .string()
@@ -35,6 +55,40 @@ const Environment = z.object({
     .max(limits.tokenLengthMax, `must have at most ${limits.tokenLengthMax} characters`)
     .optional()
     .describe("The first admin's token, instead of a generated one."),
+  JWT_ISSUER: optional.describe(
+    "Identity provider whose JWTs are taken besides API tokens: exactly its `iss`. See docs/identity.md for all of these.",
+  ),
+  JWT_AUDIENCE: optionalList.describe("What has to be in the `aud` of a JWT; any one of a list."),
+  JWT_JWKS_URL: optional.describe("Where the provider publishes its keys; https, or http on loopback."),
+  JWT_KEYS: optional.describe("Its keys instead: PEM, a JWK or a JWK Set, or the path of a file with one of these."),
+  JWT_ALGORITHMS: list
+    .transform((names) => (names.length > 0 ? names : ["RS256"]))
+    .describe("What it signs with, such as RS256 (which is the default), PS256, ES256 or EdDSA."),
+  JWT_TENANT: optional.describe("The tenant of all its people, by name or id."),
+  JWT_TENANT_CLAIM: optional.describe("Instead, the claim that names the tenant of each."),
+  JWT_ROLES_CLAIM: z
+    .string()
+    .min(1)
+    .default("roles")
+    .describe("The claim with the roles, as a dotted path such as realm_access.roles."),
+  JWT_ROLE_MAP: roleMap.describe(
+    "The provider's roles to ours, as in `SOC Analysts=operator, Leads=security_lead`; with it, others count for nothing.",
+  ),
+  JWT_NAME_CLAIMS: list
+    .transform((names) => (names.length > 0 ? names : ["email", "preferred_username"]))
+    .describe("What people are called by: the first of these that is there; email and preferred_username by default."),
+  JWT_CLOCK_TOLERANCE_SECONDS: wholeNumber(300)
+    .default(5)
+    .describe("By how much the provider's clock may be ahead of ours."),
+  JWT_LIFETIME_MAX_SECONDS: wholeNumber(2_592_000)
+    .default(86_400)
+    .describe("Longest life of a JWT; one that was issued for longer is refused."),
+  JWT_PROVIDERS: optional.describe("A JSON file with further identity providers."),
+  RATE_LIMIT_PER_MINUTE: wholeNumber(1_000_000_000)
+    .default(600_000)
+    .describe("Operations of one caller a minute on each node; 0 for no limit."),
+  RATE_LIMIT_BURST: wholeNumber(1_000_000_000).default(60_000).describe("How many of them may come at once."),
+  TRUSTED_PROXIES: list.describe("Addresses and CIDRs of proxies whose X-Forwarded-For tells where callers are."),
   SECRETS_KEY: optional.describe(
     "Key that stored secrets are encrypted with: 32 bytes in base64. Else one is generated in DATA_DIR.",
   ),
@@ -46,6 +100,13 @@ const Environment = z.object({
     .enum(["allow", "deny"])
     .default("allow")
     .describe("Whether actions may reach private address ranges."),
+  LOCAL_ISOLATION: z
+    .enum(["auto", "required", "preferred", "off"])
+    .default("auto")
+    .describe(
+      "Isolation of local scripts: required refuses them where the host has none, preferred runs them all the same, off never isolates; auto is required with DATABASE_URL, else preferred.",
+    ),
+  LOCAL_PATHS: list.describe("Further paths of the host that isolated scripts may read, such as /opt/tools."),
   LOG_LEVEL: z
     .enum(["debug", "info", "warn", "error", "silent"])
     .default("info")

@@ -26,6 +26,13 @@ export const edgeLimits = {
   /** Parsed and validated documents that are remembered, and the longest of them: together at most about 8 MB of text. */
   documentCacheMax: 500,
   documentCacheLengthMax: 16 * 1024,
+  /** Different queries whose answers are shared at once, and callers who wait for one of them; beyond that each is answered alone. */
+  sharedQueriesMax: 2_000,
+  sharedQueryCallersMax: 10_000,
+  /** JSON of the variables of a query that is shared: what is longer is hardly asked twice at once, and would cost memory for its key. */
+  sharedQueryVariablesLengthMax: 8 * 1024,
+  /** How long a query waits for the execution of the same one before it: of a slow one, another begins beside it. */
+  sharedQueryWaitMs: 20,
   /** Problems of one document or its variables that are told at once. */
   queryErrorsMax: 50,
   /** Nesting of a request's variables: a document of `documentDepthMax` inside an input. */
@@ -52,8 +59,8 @@ export const edgeLimits = {
   webSocketsAnonymousMax: 100,
   /** Between two signs of life on an idle stream: proxies cut what is silent for 30 s and more. */
   streamHeartbeatMs: 12_000,
-  /** How often the token behind an open stream is looked at again: with `tokenBelievedMs`, a revoked one ends its streams within 5 s. */
-  streamAuthorisationMs: 4_000,
+  /** How often the token behind an open stream is looked at again: with `tokenBelievedMs`, a revoked one ends its streams within 5 s, with some to spare. */
+  streamAuthorisationMs: 3_000,
 
   // ---- Tenancy ---------------------------------------------------------------------------------------------------
   /** A bearer token's text: ours have 47 characters; a configured one and a JWT may be longer. */

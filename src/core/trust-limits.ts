@@ -1,5 +1,19 @@
 /** Bounds of what keeps the product honest (audit, agents, identity, isolation): a part of `limits`, by which all of them are read. */
 export const trustLimits = {
+  // ---- Isolation of scripts -------------------------------------------------------------------------------------
+  /** Private memory of one process of a script (RLIMIT_DATA, which does not count what Node only reserves; Node needs 1 GiB to start well). */
+  scriptMemoryBytesMax: 2 * 1024 * 1024 * 1024,
+  /** Processes and threads of one script: a Node has a dozen threads. */
+  scriptProcessesMax: 256,
+  /** What a script may keep in its directory and /tmp together, package included: it is memory of the host (tmpfs). */
+  scriptDiskBytesMax: 256 * 1024 * 1024,
+  /** Files, directories and links therein: each takes about a kilobyte of the kernel's memory. */
+  scriptFilesMax: 65_536,
+  /** Files that one process of a script has open: the default of most systems. */
+  scriptOpenFilesMax: 1_024,
+  /** How long the script may take by which a starting server finds out whether it can isolate. */
+  isolationTrialMs: 10_000,
+
   // ---- Identity -------------------------------------------------------------------------------------------------
   /** Length of a JWT's `sub` (OpenID Connect Core 1.0: at most 255 characters), and of the name of its key. */
   jwtSubjectLengthMax: 255,
@@ -8,6 +22,10 @@ export const trustLimits = {
   jwtKeysTriedMax: 4,
   /** People who are remembered at once, by the text of their JWT. */
   peopleBelievedMax: 2_000,
+  /** Tokens that are looked up by one statement, where many are asked about at once. */
+  tokensLoadedMax: 500,
+  /** After the streams of a token that ended have said so, its sockets are closed. */
+  socketFarewellMs: 500,
   /** Names and ids of tenants that JWTs have named and that are remembered at once. */
   namedTenantsMax: 1_000,
   /** Between two lines of the log about JWTs that were refused for the same reason: anybody can send bad ones. */
@@ -25,6 +43,8 @@ export const trustLimits = {
   jwksKeysMax: 100,
   /** Callers and addresses whose rates one node remembers. */
   ratedCallersMax: 20_000,
+  /** How long a token that was valid is not held up by failed sign-ins of its address. */
+  tokenRememberedMs: 3_600_000,
   /** Failed sign-ins of one address: so many at once, then so many a minute. A token has 256 random bits; this keeps guesses off the database. */
   failedSignInsBurst: 60,
   failedSignInsPerMinute: 60,
@@ -62,7 +82,7 @@ export const trustLimits = {
   /** Tasks of one agent that have not ended; a step that would make one more fails. */
   agentTasksOpenMax: 1_000,
   /** How often whoever waits for a task looks at it besides what notifications tell. */
-  agentTaskLookMs: 2_000,
+  agentTaskLookMs: 5_000,
   /** How long a task that is to end waits for its agent's word, while the agent still renews it. */
   agentCancelMs: 30_000,
   /** Lines of one report of an agent: together with `logLineBytesMax` they fit into a request. */

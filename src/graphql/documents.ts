@@ -2,6 +2,7 @@ import {
   type DocumentNode,
   GraphQLError,
   type GraphQLSchema,
+  getOperationAST,
   NoSchemaIntrospectionCustomRule,
   parse,
   specifiedRules,
@@ -10,6 +11,7 @@ import {
 import { limits } from "../core/limits.ts";
 import { requestError, withoutSuggestion, withoutValues } from "./errors.ts";
 import { operationLimitsRule } from "./operation-limits.ts";
+import type { RequestParams } from "./request-params.ts";
 
 /** Parses and validates what clients send, within the bounds of `limits`, and remembers the short documents among it. */
 export interface Documents {
@@ -93,4 +95,19 @@ function withCode(error: GraphQLError, code = "GRAPHQL_VALIDATION_FAILED"): Grap
   error.extensions["code"] ??= code;
   error.extensions["http"] ??= { spec: true, status: 400 };
   return error;
+}
+
+interface ParsedDocument {
+  readonly document?: DocumentNode;
+  readonly kind?: string | undefined;
+}
+
+/** The document of a request and what kind of operation is meant. Empty for what is no document: told where it is executed, like any error of one. */
+export function documentOf(documents: Documents, { query, operationName }: RequestParams): ParsedDocument {
+  try {
+    const document = documents.parse(query);
+    return { document, kind: getOperationAST(document, operationName)?.operation };
+  } catch {
+    return {};
+  }
 }

@@ -8,6 +8,7 @@ import {
   UnauthenticatedError,
   ValidationFailure,
 } from "../core/failures.ts";
+import { type Gate, rateRefusal } from "./admission.ts";
 import type { MaskError } from "./errors.ts";
 import type { Origins } from "./origins.ts";
 import { discardRest, type Refusal, sendJson } from "./refusal.ts";
@@ -35,6 +36,7 @@ interface PostParts {
   readonly origins: Origins;
   readonly mask: MaskError;
   readonly isStopping: boolean;
+  readonly gate: Gate;
 }
 
 /** Serves such a path, within the same bounds as the API. @throws what breaks the connection, when the client went away. */
@@ -44,7 +46,8 @@ export async function answerPost(parts: PostParts, request: IncomingMessage, res
     sendJson(response, status, body, headers);
     discardRest(request);
   };
-  const refuse = ({ status, code, message, headers }: Refusal) => answer(status, { code, message }, headers);
+  const refuse = ({ status, code, message, headers, details }: Refusal) =>
+    answer(status, { code: code.toLowerCase(), message, ...details }, headers);
   if (parts.isStopping) {
     const headers = { connection: "close" };
     return refuse({ status: 503, code: "unavailable", message: "The server is stopping.", headers });
@@ -61,8 +64,10 @@ export async function answerPost(parts: PostParts, request: IncomingMessage, res
   if (request.method !== "POST") {
     return refuse({ status: 405, code: "method_not_allowed", message: "Use POST.", headers: { allow: "POST" } });
   }
+  const waitMs = await parts.gate(request);
+  if (waitMs > 0) return refuse(rateRefusal(waitMs));
   const body = await readBody(request);
-  if ("status" in body) return refuse({ ...body, code: body.code.toLowerCase() });
+  if ("status" in body) return refuse(body);
   try {
     const answered = await parts.handler({ authorization, headers: request.headers, body });
     answer(answered.status, answered.body, answered.headers);

@@ -7,6 +7,8 @@ export interface Refusal {
   readonly code: string;
   readonly message: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What stands beside the code. */
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /** Answers in the form of a GraphQL error, which every client of ours can read. */
@@ -14,7 +16,7 @@ export function refuse(request: IncomingMessage, response: ServerResponse, refus
   sendJson(
     response,
     refusal.status,
-    { errors: [{ message: refusal.message, extensions: { code: refusal.code } }] },
+    { errors: [{ message: refusal.message, extensions: { code: refusal.code, ...refusal.details } }] },
     refusal.headers,
   );
   discardRest(request);

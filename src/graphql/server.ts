@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { type DocumentNode, getOperationAST } from "graphql";
 import { limits } from "../core/limits.ts";
+import { type Admit, createGate, type Gate, rateRefusal } from "./admission.ts";
+import { documentOf } from "./documents.ts";
 import { withoutHttp } from "./errors.ts";
 import { isStream, sendEventStream } from "./event-stream.ts";
 import { createGraphiql } from "./graphiql.ts";
@@ -26,6 +27,12 @@ export interface EdgeOptions extends PipelineOptions {
   readonly posts?: Readonly<Record<string, PostHandler>>;
   /** What this node needs to do its work, by name, and whether it is there. */
   readiness(): Promise<Readonly<Record<string, boolean>>>;
+  /** Bounds what callers begin; without it nothing does. */
+  readonly admit?: Admit;
+  /** Whether the token of an `Authorization` header is a valid one: asked again and again of everybody with an open stream or socket. */
+  isSignedIn?(authorization: string): Promise<boolean>;
+  /** Addresses and networks of proxies that tell by `X-Forwarded-For` whom they speak for. */
+  readonly trustedProxies?: readonly string[];
   /** Shorter ones are for tests. */
   readonly times?: { readonly initMs?: number; readonly heartbeatMs?: number; readonly authorisationMs?: number };
 }
@@ -43,6 +50,7 @@ interface Parts {
   readonly options: EdgeOptions;
   readonly pipeline: Pipeline;
   readonly origins: Origins;
+  readonly gate: Gate;
   readonly sockets: Sockets;
   readonly graphiql: ReturnType<typeof createGraphiql>;
   readonly state: { isStopping: boolean };
@@ -51,12 +59,17 @@ interface Parts {
 /** Opens the one port of the product. @throws the error of `listen` (EADDRINUSE, EACCES). */
 export async function openEdge(options: EdgeOptions): Promise<Edge> {
   const { times } = options;
-  const isValid = async (authorization: string) => (await options.createContext({ authorization })).isSignedIn;
+  const isValid =
+    options.isSignedIn ??
+    (async (authorization: string) => (await options.createContext({ authorization })).isSignedIn);
   const watch = watchStreams(isValid, times?.authorisationMs);
+  const gate = createGate(options.admit, options.trustedProxies);
   const pipeline = createPipeline(options, watch);
   const sockets = createSockets({
     pipeline,
+    watch,
     isValid,
+    gate,
     log: options.log,
     initMs: times?.initMs ?? limits.webSocketInitMs,
     heartbeatMs: times?.heartbeatMs ?? limits.streamHeartbeatMs,
@@ -66,6 +79,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     options,
     pipeline,
     origins,
+    gate,
     sockets,
     graphiql: createGraphiql(),
     state: { isStopping: false },
@@ -130,8 +144,8 @@ async function handle(parts: Parts, request: IncomingMessage, response: ServerRe
   const { posts = {} } = parts.options;
   const handler = Object.hasOwn(posts, path) ? posts[path] : undefined;
   if (handler) {
-    const { origins, pipeline, state } = parts;
-    return answerPost({ handler, origins, mask: pipeline.mask, isStopping: state.isStopping }, request, response);
+    const { origins, gate, pipeline, state } = parts;
+    return answerPost({ handler, origins, gate, mask: pipeline.mask, isStopping: state.isStopping }, request, response);
   }
   if (parts.state.isStopping) {
     response.setHeader("connection", "close");
@@ -182,9 +196,11 @@ async function handleGraphql(parts: Parts, request: IncomingMessage, response: S
       headers,
     });
   }
+  const waitMs = await parts.gate(request);
+  if (waitMs > 0) return refuse(request, response, rateRefusal(waitMs));
   const params = await readParams(request);
   if (isRefusal(params)) return refuse(request, response, params);
-  const kind = kindOf(parts.pipeline, params);
+  const { kind } = documentOf(parts.pipeline.documents, params);
   if (kind === "mutation" && method === "GET") {
     return refuse(request, response, {
       status: 405,
@@ -209,16 +225,6 @@ async function handleGraphql(parts: Parts, request: IncomingMessage, response: S
 /** A browser's navigation, and not a client that would take a page as well. */
 function wantsPage(accept: string): boolean {
   return accept.includes("text/html") && !/json|event-stream/.test(accept);
-}
-
-function kindOf({ documents }: Pipeline, { query, operationName }: RequestParams): string | undefined {
-  try {
-    const document: DocumentNode = documents.parse(query);
-    return getOperationAST(document, operationName)?.operation;
-  } catch {
-    // Told where it is executed, like any error of a document.
-    return undefined;
-  }
 }
 
 interface StreamRequest {

@@ -15,14 +15,19 @@ import { hasMoreValues } from "../core/json-values.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { isNestedDeeper } from "../core/nesting.ts";
+import { type Gate, rateError } from "./admission.ts";
 import { requestError, sendable, withoutHttp } from "./errors.ts";
 import type { Caller, Pipeline } from "./pipeline.ts";
+import type { StreamWatch } from "./stream-watch.ts";
 
 export interface SocketOptions {
   readonly pipeline: Pipeline;
   readonly log: Log;
   /** Whether the token in the header or the connection's parameters is valid now. */
   isValid(authorization: string): Promise<boolean>;
+  /** Tells when it no longer is. */
+  readonly watch: Pick<StreamWatch, "whenEnded">;
+  readonly gate: Gate;
   readonly initMs: number;
   readonly heartbeatMs: number;
 }
@@ -38,7 +43,9 @@ export interface Sockets {
 /** What goes with one socket: its request, and the slot it holds among those of its token. */
 interface Extra {
   readonly request: IncomingMessage;
+  readonly close: (code: number, reason: string) => void;
   slot?: string;
+  unwatch?: () => void;
   isClosed?: true;
 }
 type Parameters = Record<string, unknown> | undefined;
@@ -77,7 +84,7 @@ export function createSockets(options: SocketOptions): Sockets {
 }
 
 function protocolOptions(
-  { pipeline, isValid, initMs }: SocketOptions,
+  { pipeline, watch, isValid, gate, initMs }: SocketOptions,
   isRefusing: () => boolean,
 ): ServerOptions<Parameters, Extra> {
   const slots = new Map<string, number>();
@@ -86,6 +93,7 @@ function protocolOptions(
     connectionInitWaitTimeout: initMs,
     async onConnect({ connectionParams, extra }) {
       const { authorization } = callerOf(connectionParams, extra.request);
+      if ((await gate(extra.request, authorization)) > 0) return false;
       const isSignedIn = authorization !== undefined && (await isValid(authorization));
       // It went away meanwhile: onClose has run, and would not free the slot again.
       if (extra.isClosed) return false;
@@ -94,24 +102,29 @@ function protocolOptions(
       if (taken >= (isSignedIn ? limits.webSocketsPerTokenMax : limits.webSocketsAnonymousMax)) return false;
       slots.set(slot, taken + 1);
       extra.slot = slot;
+      if (isSignedIn) extra.unwatch = watch.whenEnded(authorization, () => sayFarewell(extra));
       return true;
     },
     onClose({ extra }) {
       extra.isClosed = true;
+      extra.unwatch?.();
       const { slot } = extra;
       if (slot === undefined) return;
       const left = (slots.get(slot) ?? 1) - 1;
       if (left > 0) slots.set(slot, left);
       else slots.delete(slot);
     },
-    onSubscribe({ connectionParams, extra, subscriptions }, _id, payload) {
+    async onSubscribe({ connectionParams, extra, subscriptions }, _id, payload) {
       if (isRefusing()) return [requestError("UNAVAILABLE", "The server is stopping; connect again.")];
       if (Object.keys(subscriptions).length > limits.webSocketOperationsMax) {
         return [
           requestError("TOO_MANY_OPERATIONS", `A socket has at most ${limits.webSocketOperationsMax} operations open.`),
         ];
       }
-      return prepare(pipeline, callerOf(connectionParams, extra.request), payload);
+      const caller = callerOf(connectionParams, extra.request);
+      const waitMs = await gate(extra.request, caller.authorization);
+      if (waitMs > 0) return [rateError(waitMs)];
+      return prepare(pipeline, caller, payload);
     },
     onError: (_ctx, _id, _payload, errors) => errors.map((error) => withoutHttp(error).toJSON()),
     onNext: (_ctx, _id, _payload, _args, result) => sendable(result) as FormattedExecutionResult,
@@ -120,6 +133,11 @@ function protocolOptions(
     subscribe: (args) =>
       (args as PreparedArgs).rootValue.subscribe(args) as Promise<AsyncIterableIterator<ExecutionResult>>,
   };
+}
+
+/** Its streams say first why they end. Clients of graphql-ws connect again after this code, with a newer token where they have one. */
+function sayFarewell({ close }: Extra): void {
+  setTimeout(close, limits.socketFarewellMs, CloseCode.Forbidden, "The token is no longer valid.").unref();
 }
 
 interface PreparedArgs extends ExecutionArgs {
@@ -197,7 +215,7 @@ function serve(
           });
         }),
     },
-    { request },
+    { request, close: (code, reason) => socket.close(code, reason) },
   );
   socket.once("close", (code, reason) => {
     clearInterval(heartbeat);

@@ -4,10 +4,12 @@ import type { MaskError } from "./errors.ts";
 
 type Results = AsyncIterableIterator<ExecutionResult>;
 
-/** Looks again and again at the tokens behind open streams, and ends those of a token that is no longer valid. */
+/** Looks again and again at the tokens behind open streams and sockets, and ends those of a token that is no longer valid. */
 export interface StreamWatch {
   /** The same results; ended with an UNAUTHENTICATED error once the caller's token is no longer valid. */
   guard(caller: { readonly authorization: string | undefined }, results: Results): Results;
+  /** Calls `end`, once, when that token is no longer valid. @returns What undoes this. */
+  whenEnded(authorization: string, end: () => void): () => void;
   stop(): void;
 }
 
@@ -17,25 +19,37 @@ export function watchStreams(
   everyMs: number = limits.streamAuthorisationMs,
 ): StreamWatch {
   const open = new Map<string, Set<() => void>>();
+  const look = async (authorization: string, ends: ReadonlySet<() => void>): Promise<void> => {
+    if (await isValid(authorization).catch(() => true)) return;
+    for (const end of [...ends]) end();
+  };
+  let isLooking = false;
   const timer = setInterval(async () => {
-    for (const [authorization, ends] of open) {
-      if (await isValid(authorization).catch(() => true)) continue;
-      for (const end of ends) end();
-    }
+    // All at once, since they are then looked up together; a round that takes long is not overtaken by the next.
+    if (isLooking) return;
+    isLooking = true;
+    await Promise.all([...open].map(([authorization, ends]) => look(authorization, ends)));
+    isLooking = false;
   }, everyMs);
   timer.unref();
+  const whenEnded = (authorization: string, end: () => void) => {
+    const ends = open.get(authorization) ?? new Set();
+    open.set(authorization, ends);
+    ends.add(end);
+    return () => {
+      ends.delete(end);
+      if (ends.size === 0 && open.get(authorization) === ends) open.delete(authorization);
+    };
+  };
   return {
     guard({ authorization }, results) {
       if (authorization === undefined) return results;
-      const ends = open.get(authorization) ?? new Set();
-      open.set(authorization, ends);
-      const { stream, end } = endable(results, () => {
-        ends.delete(end);
-        if (ends.size === 0) open.delete(authorization);
-      });
-      ends.add(end);
+      let unwatch: (() => void) | undefined;
+      const { stream, end } = endable(results, () => unwatch?.());
+      unwatch = whenEnded(authorization, end);
       return stream;
     },
+    whenEnded,
     stop: () => clearInterval(timer),
   };
 }

@@ -1,115 +1,120 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
+import DataLoader from "dataloader";
 import type { Clock } from "../core/clock.ts";
 import { createExpiringCache } from "../core/expiring-cache.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
+import { createRecentKeys } from "../core/recent-keys.ts";
 import { bearerToken, hashToken } from "./api-token.ts";
+import type { Caller } from "./caller.ts";
 import { ApiToken, Tenant } from "./entities.ts";
-import type { Actor } from "./operation-context.ts";
-import { type Permission, permissionsIn } from "./permissions.ts";
+import { createPeople } from "./people.ts";
+import { permissionsIn } from "./permissions.ts";
+import { createTokenUsage } from "./token-usage.ts";
+import { isJwtShaped, type VerifyJwt } from "./verify-jwt.ts";
 
-/** Who holds a valid token, and what that gives. */
-export interface Caller {
-  readonly tenantId: string;
-  readonly actor: Actor;
-  readonly roles: readonly string[];
-  readonly permissions: ReadonlySet<Permission>;
-  readonly tokenId: string;
-  /** Undefined for a token that does not expire. */
-  readonly expiresAt: Date | undefined;
-}
+export type { Caller } from "./caller.ts";
 
 export interface Authenticator {
   /**
    * The caller behind an `Authorization` header. A missing, malformed, unknown, expired or revoked token all answer undefined.
-   * A valid one is believed for `limits.tokenBelievedMs`, so that a busy client costs no statement each time.
+   * A valid one is believed for `limits.tokenBelievedMs`, so that a busy client costs no statement each time. Many that are asked about
+   * at once cost a few statements together.
+   * @throws StateFailure `unavailable` for a JWT of a provider whose keys can't be fetched.
    */
   authenticate(authorization: string | undefined): Promise<Caller | undefined>;
+  /** Whether this token was a valid one in the last `limits.tokenRememberedMs`; nothing is looked up. It may be valid no more. */
+  isRemembered(authorization: string): boolean;
   /** Stops believing in the token of that hash at once: it was revoked in this process. */
   forget(hash: string): void;
   /** Resolves when what it writes by the way (`lastUsedAt`) is written; before the database is closed. */
   settled(): Promise<void>;
 }
 
-interface AuthenticatorOptions {
+export interface AuthenticatorOptions {
   /** Forked for each statement. */
   readonly em: EntityManager;
   readonly clock: Clock;
   readonly log: Log;
+  /** Without it API tokens alone are taken. */
+  readonly verifyJwt?: VerifyJwt | undefined;
+  /** Finds an on-premises agent by the hash of its token; asked about what is no API token. */
+  readonly findAgent?: (em: EntityManager, hash: string) => Promise<Caller | undefined>;
 }
 
 /** Keeps an unknown token out of the cache: a flood of guesses must not push out the valid ones. */
 class UnknownToken extends Error {}
 
-export function createAuthenticator({ em, clock, log }: AuthenticatorOptions): Authenticator {
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { em, clock, log, verifyJwt } = options;
+  const loads = new DataLoader((hashes: readonly string[]) => loadCallers(options, hashes), {
+    cache: false,
+    maxBatchSize: limits.tokensLoadedMax,
+  });
+  const recent = createRecentKeys({ ttlMs: limits.tokenRememberedMs, keysMax: limits.tokensBelievedMax });
   const callers = createExpiringCache({
-    load: (hash) => loadCaller(em.fork(), hash),
+    load: async (hash) => {
+      const caller = await loads.load(hash);
+      recent.note(hash);
+      return caller;
+    },
     ttlMs: limits.tokenBelievedMs,
     entriesMax: limits.tokensBelievedMax,
   });
-  const usage = createUsage({ em, clock, log });
+  const people =
+    verifyJwt && createPeople({ em, clock, log, verifyJwt, onBelieved: (jwt) => recent.note(hashToken(jwt)) });
+  const usage = createTokenUsage({ em, clock, log });
+
+  const find = async (token: string): Promise<Caller | undefined> => {
+    if (people && isJwtShaped(token)) return people.find(token);
+    try {
+      return await callers.get(hashToken(token));
+    } catch (error) {
+      if (error instanceof UnknownToken) return undefined;
+      throw error;
+    }
+  };
 
   return {
     async authenticate(authorization) {
       const token = bearerToken(authorization);
-      if (token === undefined) return undefined;
-      try {
-        const caller = await callers.get(hashToken(token));
-        if (caller.expiresAt && caller.expiresAt <= clock.now()) return undefined;
-        usage.note(caller.tokenId);
-        return caller;
-      } catch (error) {
-        if (error instanceof UnknownToken) return undefined;
-        throw error;
-      }
+      const caller = token === undefined ? undefined : await find(token);
+      if (!caller || (caller.expiresAt && caller.expiresAt <= clock.now())) return undefined;
+      if (caller.tokenId !== undefined) usage.note(caller.tokenId);
+      return caller;
+    },
+    isRemembered(authorization) {
+      const token = bearerToken(authorization);
+      return token !== undefined && recent.has(hashToken(token));
     },
     forget: callers.forget,
     settled: usage.settled,
   };
 }
 
-async function loadCaller(em: EntityManager, hash: string): Promise<Caller> {
-  const token = await em.findOne(ApiToken, { hash, revokedAt: null });
-  if (!token) throw new UnknownToken();
-  const tenant = await em.findOneOrFail(Tenant, { id: token.tenantId });
+/** In the order of the hashes; an UnknownToken where none is valid. */
+async function loadCallers(
+  { em, findAgent = async () => undefined }: AuthenticatorOptions,
+  hashes: readonly string[],
+): Promise<(Caller | UnknownToken)[]> {
+  const fork = em.fork();
+  const tokens = await fork.find(ApiToken, { hash: { $in: [...hashes] }, revokedAt: null });
+  const tenantIds = [...new Set(tokens.map(({ tenantId }) => tenantId))];
+  const tenants = tenantIds.length > 0 ? await fork.find(Tenant, { id: { $in: tenantIds } }) : [];
+  const names = new Map(tenants.map(({ id, name }) => [id, name]));
+  const callers = new Map(tokens.map((token) => [token.hash, callerOf(token, names.get(token.tenantId) ?? "")]));
+  return Promise.all(
+    hashes.map(async (hash) => callers.get(hash) ?? (await findAgent(em.fork(), hash)) ?? new UnknownToken()),
+  );
+}
+
+function callerOf(token: ApiToken, tenantName: string): Caller {
   return {
     tenantId: token.tenantId,
     actor: { kind: "TOKEN", id: token.id, name: token.name },
     roles: token.roles,
-    permissions: permissionsIn(tenant.name, token.roles),
+    permissions: permissionsIn(tenantName, token.roles),
     tokenId: token.id,
     expiresAt: token.expiresAt ?? undefined,
-  };
-}
-
-/** Writes `lastUsedAt` at most once in `limits.lastUsedStepMs` for each token, and lets nobody wait for it. */
-function createUsage({ em, clock, log }: AuthenticatorOptions) {
-  const notedAt = new Map<string, number>();
-  const writing = new Set<Promise<void>>();
-
-  const write = async (tokenId: string): Promise<void> => {
-    try {
-      await em.fork().nativeUpdate(ApiToken, { id: tokenId }, { lastUsedAt: clock.now() });
-    } catch {
-      // Only a hint for people: a failure of it refuses nobody.
-      log.warn({ tokenId }, "token.usage_not_written");
-    }
-  };
-
-  return {
-    note(tokenId: string): void {
-      const noted = notedAt.get(tokenId);
-      const now = clock.now().getTime();
-      if (noted !== undefined && Math.abs(now - noted) < limits.lastUsedStepMs) return;
-      // The oldest note goes first: a Map keeps the order of insertion.
-      notedAt.delete(tokenId);
-      if (notedAt.size >= limits.tokensBelievedMax) notedAt.delete(notedAt.keys().next().value as string);
-      notedAt.set(tokenId, now);
-      const written: Promise<void> = write(tokenId).finally(() => writing.delete(written));
-      writing.add(written);
-    },
-    async settled(): Promise<void> {
-      await Promise.all(writing);
-    },
   };
 }

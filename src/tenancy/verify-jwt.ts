@@ -17,7 +17,7 @@ export type VerifyJwt = (jwt: string, now: Date) => Promise<VerifiedPerson>;
 
 /** True for three parts of base64url, of which the first is an object: what `verifyJwt` is asked about, and no API token is. */
 export function isJwtShaped(text: string): boolean {
-  return /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/.test(text);
+  return /^ey[\w-]*\.[\w-]*\.[\w-]*$/.test(text);
 }
 
 /** @throws Error, for the operator, when the pinned keys of a provider are none. */

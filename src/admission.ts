@@ -1,0 +1,34 @@
+import type { Config } from "./config.ts";
+import { limits } from "./core/limits.ts";
+import { createTokenBuckets } from "./core/token-buckets.ts";
+import type { Admit } from "./graphql/admission.ts";
+import type { Authenticator } from "./tenancy/authenticate.ts";
+
+/**
+ * Bounds how many operations a caller begins on this node, and how often an address fails to sign in. The same person counts once, whatever
+ * tokens they have; who has none counts by address.
+ */
+export function createAdmission(authenticator: Authenticator, config: Config): Admit {
+  const { RATE_LIMIT_PER_MINUTE: perMinute, RATE_LIMIT_BURST: burst } = config;
+  const keysMax = limits.ratedCallersMax;
+  const operations = perMinute > 0 ? createTokenBuckets({ perMinute, burst: Math.max(burst, 1), keysMax }) : undefined;
+  const failures = createTokenBuckets({
+    perMinute: limits.failedSignInsPerMinute,
+    burst: limits.failedSignInsBurst,
+    keysMax,
+  });
+  const take = (key: string) => operations?.take(key) ?? 0;
+
+  return async ({ authorization, address }) => {
+    if (authorization === undefined) return take(`address ${address}`);
+    const wait = failures.waitMs(address);
+    // Who was let in lately goes on whatever happens at their address: others behind the same proxy can't lock them out.
+    if (wait > 0 && !authenticator.isRemembered(authorization)) return wait;
+    // Where nobody can say who it is, the operation tells why.
+    const caller = await authenticator.authenticate(authorization).catch(() => "unavailable" as const);
+    if (caller === "unavailable") return 0;
+    if (caller) return take(`${caller.actor.kind} ${caller.actor.id}`);
+    failures.take(address);
+    return 0;
+  };
+}
