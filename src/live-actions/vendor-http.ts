@@ -6,6 +6,7 @@ import { isNestedDeeper } from "../core/nesting.ts";
 import { type EgressPolicy, EgressRefused } from "../executors/egress.ts";
 import { exchangeErrorOf } from "../executors/exchange-error.ts";
 import { createMask, type Mask } from "../secrets/mask.ts";
+import { maskedLiterals } from "../secrets/mask-forms.ts";
 import { waitBeforeResend } from "./retry-after.ts";
 import type { TokenCache } from "./token-cache.ts";
 import { type ExchangeRequest, exchange } from "./vendor-exchange.ts";
@@ -177,8 +178,7 @@ const secretHeaders = ["authorization", "cookie", "x-amz-security-token"];
 /** The answer without what was sent to sign in, where the vendor repeats it in whichever form: adapters show parts of answers. */
 function withoutEcho({ headers }: ExchangeRequest, answer: VendorAnswer): VendorAnswer {
   const sent = secretHeaders.flatMap((name) => headers[name]?.replace(/^\S+ +(?=\S)/, "") ?? []);
-  // The encoded forms of a short one are so short that they stand in any text.
-  const secrets = sent.filter((value) => value.length >= limits.maskedLineLengthMin || answer.text.includes(value));
+  const secrets = sent.filter((value) => isRepeated(answer.text, value));
   if (secrets.length === 0) return answer;
   const mask = createMask(secrets);
   return {
@@ -186,6 +186,13 @@ function withoutEcho({ headers }: ExchangeRequest, answer: VendorAnswer): Vendor
     text: mask.text(answer.text),
     body: answer.body === undefined ? undefined : mask.json(answer.body),
   };
+}
+
+/** By the forms of its beginning, which each form of the whole holds: a mask of a long token takes milliseconds to make. */
+function isRepeated(text: string, value: string): boolean {
+  // The encoded forms of a short one are so short that they stand in any text.
+  if (value.length < limits.maskedLineLengthMin) return text.includes(value);
+  return maskedLiterals([value.slice(0, 24)]).some((form) => text.includes(form));
 }
 
 /** Masked before the words are taken from it, since what is cut there could be half a secret. */
