@@ -130,7 +130,8 @@ describe("a live action whose node is taken for dead", () => {
 });
 
 describe("a live action that waits for people while its node dies and its run is cancelled", () => {
-  test("asks nobody any more, though the next node was about to go on with it", async () => {
+  /** Its run, once the node that asked has stopped. */
+  async function waiting() {
     const asked: Asked[] = [];
     const first = await world.node([scriptedAdapter({ asked })]);
     await world.gate();
@@ -138,33 +139,32 @@ describe("a live action that waits for people while its node dies and its run is
     await first.engine.begin(birth);
     await world.asked();
     await first.engine.stop();
-    const known = held<Record<string, string>>();
-    await world.node([scriptedAdapter({ asked })], { variables: () => known.promise });
-    await world.engines.until(async () => (await world.step(birth.id))?.status === "PENDING");
-    await world.engines.signalCancel(birth.id);
-    await world.engines.ended(birth.id);
-    known.release({});
-    expect(await problemsOf(world.engines, birth.id)).toEqual([]);
-    expect(await world.step(birth.id)).toMatchObject({ status: "CANCELLED", attempt: 1 });
-    expect((await world.approvals()).map(({ status }) => status)).toEqual(["CLOSED"]);
-    expect(asked).toEqual([]);
-  });
+    return { asked, runId: birth.id };
+  }
 
-  test("asks nobody any more", async () => {
-    const asked: Asked[] = [];
-    const first = await world.node([scriptedAdapter({ asked })]);
-    await world.gate();
-    const birth = world.engines.birth(planOf([liveActionStep("a")]));
-    await first.engine.begin(birth);
-    await world.asked();
-    await first.engine.stop();
-    await world.engines.signalCancel(birth.id);
-    await world.node([scriptedAdapter({ asked })]);
-    await world.engines.ended(birth.id);
-    expect(await problemsOf(world.engines, birth.id)).toEqual([]);
-    expect(await world.step(birth.id)).toMatchObject({ status: "CANCELLED", attempt: 1 });
+  async function expectWithdrawn({ asked, runId }: Awaited<ReturnType<typeof waiting>>) {
+    await world.engines.ended(runId);
+    expect(await problemsOf(world.engines, runId)).toEqual([]);
+    expect(await world.step(runId)).toMatchObject({ status: "CANCELLED", attempt: 1 });
     expect((await world.approvals()).map(({ status }) => status)).toEqual(["CLOSED"]);
     expect(await world.dispatches()).toMatchObject([{ state: "COMPLETED", error: "cancelled" }]);
     expect(asked).toEqual([]);
+  }
+
+  test("asks nobody any more", async () => {
+    const run = await waiting();
+    await world.engines.signalCancel(run.runId);
+    await world.node([scriptedAdapter({ asked: run.asked })]);
+    await expectWithdrawn(run);
+  });
+
+  test("asks nobody any more, though the next node was about to go on with it", async () => {
+    const run = await waiting();
+    const known = held<Record<string, string>>();
+    await world.node([scriptedAdapter({ asked: run.asked })], { variables: () => known.promise });
+    await world.engines.until(async () => (await world.step(run.runId))?.status === "PENDING");
+    await world.engines.signalCancel(run.runId);
+    await expectWithdrawn(run);
+    known.release({});
   });
 });
