@@ -35,6 +35,17 @@ describe("the built-in adapters", () => {
     },
   );
 
+  test("are in the table for callers, with whether each can be rolled back", () => {
+    const page = readFileSync(`${import.meta.dirname}/../../docs/live-actions.md`, "utf8");
+    const rows = [...page.matchAll(/^\| `(\w+)` `(\w+)` \|.*\| (yes|no) \|$/gm)].map((row) => row.slice(1).join(" "));
+    const pairs = createBuiltinRegistry()
+      .all()
+      .map(({ adapter }) => adapter);
+    expect(rows).toEqual(
+      pairs.map(({ vendorId, capability, rollback }) => `${vendorId} ${capability} ${rollback ? "yes" : "no"}`),
+    );
+  });
+
   test("each pass the contract suite, but for the placeholder, which has no vendor", () => {
     const own = readdirSync(import.meta.dirname).filter((file) => file.endsWith(".test.ts"));
     const tried = own.flatMap((file) => {
