@@ -3,6 +3,7 @@ import type { Orm } from "./database/orm.ts";
 import { behindWall } from "./database/request-orm.ts";
 import type { Context } from "./graphql/builder.ts";
 import type { EdgeOptions } from "./graphql/server.ts";
+import type { Asker } from "./graphql/shared-queries.ts";
 import type { Authenticator, Caller } from "./tenancy/authenticate.ts";
 import type { OperationContext } from "./tenancy/operation-context.ts";
 import type { Permission } from "./tenancy/permissions.ts";
@@ -23,9 +24,9 @@ export function createContexts({
   orm,
   authenticator,
   services,
-}: ContextParts): Pick<EdgeOptions, "createContext" | "renewContext"> {
+}: ContextParts): Pick<EdgeOptions, "createContext" | "renewContext" | "askerOf"> {
   const callers = new WeakMap<Context, Caller | undefined>();
-  const contextFor = (caller: Caller | undefined, lastEventId: string | undefined): Context => {
+  const contextFor = (caller: Caller | undefined, lastEventId?: string, onLook?: () => void): Context => {
     const em = behindWall(orm.em.fork(), caller?.tenantId);
     const context: Context = {
       ...services,
@@ -36,7 +37,14 @@ export function createContexts({
       get operation(): OperationContext {
         if (!caller) throw new UnauthenticatedError("Sign in with a valid token: Authorization: Bearer <token>.");
         const { tenantId, actor, roles, permissions } = caller;
-        return { tenantId, actor, roles, permissions, em };
+        // What a resolver can see of its caller is in the scope of `askerOf`, or tells `onLook`: else answers would be shared that may not be.
+        return {
+          ...{ tenantId, roles, permissions, em },
+          get actor() {
+            onLook?.();
+            return actor;
+          },
+        };
       },
     };
     callers.set(context, caller);
@@ -45,6 +53,27 @@ export function createContexts({
   return {
     createContext: async ({ authorization, lastEventId }) =>
       contextFor(await authenticator.authenticate(authorization), lastEventId),
+    async askerOf({ authorization }) {
+      const caller = await authenticator.authenticate(authorization);
+      if (!caller) return undefined;
+      return { ...scopeOf(caller), open: (onLook) => contextFor(caller, undefined, onLook) };
+    },
     renewContext: (context) => contextFor(callers.get(context), context.lastEventId),
   };
+}
+
+type Scope = Pick<Asker, "scope" | "identity">;
+const scopes = new WeakMap<Caller, Scope>();
+
+/** By what callers are alike, and by what they are not; the same `Caller` asks again and again for a while. */
+function scopeOf(caller: Caller): Scope {
+  const known = scopes.get(caller);
+  if (known) return known;
+  const { tenantId, actor, roles, permissions } = caller;
+  const scope = {
+    scope: JSON.stringify([tenantId, roles, [...permissions]]),
+    identity: JSON.stringify([actor.kind, actor.id ?? null, actor.name]),
+  };
+  scopes.set(caller, scope);
+  return scope;
 }

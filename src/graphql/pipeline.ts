@@ -49,6 +49,8 @@ export interface OperationRequest {
   readonly operationName?: string | null | undefined;
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined;
   readonly caller: Caller;
+  /** Where it was made already. */
+  readonly context?: Context;
 }
 
 export function createPipeline(options: PipelineOptions, watch: StreamWatch): Pipeline {
@@ -60,9 +62,9 @@ export function createPipeline(options: PipelineOptions, watch: StreamWatch): Pi
     mask,
     schema: options.schema,
     yoga,
-    async run({ query, operationName, variables, caller }) {
+    async run({ query, operationName, variables, caller, context }) {
       try {
-        const enveloped = yoga.getEnveloped({ caller });
+        const enveloped = yoga.getEnveloped({ caller, ...(context && { context }) });
         const document = enveloped.parse(query) as DocumentNode;
         const errors = enveloped.validate(options.schema, document);
         if (errors.length > 0) return { errors };
@@ -94,8 +96,10 @@ interface Held {
   readonly held: Context;
 }
 
+type Given = Pick<OperationRequest, "caller" | "context">;
+
 function createEdgeYoga({ options, documents, mask, watch }: EdgeParts) {
-  return createYoga<{ caller: Caller }, Held>({
+  return createYoga<Given, Held>({
     schema: options.schema,
     graphqlEndpoint: "/graphql",
     // Everything below is done by the server around it, or by our own plugin.
@@ -108,12 +112,12 @@ function createEdgeYoga({ options, documents, mask, watch }: EdgeParts) {
     maxRequestBodySize: false,
     parserAndValidationCache: false,
     maskedErrors: { errorMessage: "", maskError: mask },
-    context: async ({ caller }) => ({ held: await options.createContext(caller) }),
+    context: async ({ caller, context }) => ({ held: context ?? (await options.createContext(caller)) }),
     plugins: [edgePlugin({ options, documents, mask, watch })],
   });
 }
 
-function edgePlugin({ options, documents, mask, watch }: EdgeParts): Plugin<{ caller: Caller } & Held> {
+function edgePlugin({ options, documents, mask, watch }: EdgeParts): Plugin<Given & Held> {
   const shown = options.introspection === "off" ? withoutSuggestion : (error: GraphQLError) => error;
   return {
     onParse: ({ setParseFn }) =>

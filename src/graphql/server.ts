@@ -12,6 +12,7 @@ import { type Caller, createPipeline, type Pipeline, type PipelineOptions } from
 import { answerPost, type PostHandler } from "./posts.ts";
 import { refuse, sendJson } from "./refusal.ts";
 import { isRefusal, type RequestParams, readParams } from "./request-params.ts";
+import { type Asker, createSharedQueries, type SharedQueries } from "./shared-queries.ts";
 import { createSockets, type Sockets } from "./sockets.ts";
 import { watchStreams } from "./stream-watch.ts";
 
@@ -33,8 +34,15 @@ export interface EdgeOptions extends PipelineOptions {
   isSignedIn?(authorization: string): Promise<boolean>;
   /** Addresses and networks of proxies that tell by `X-Forwarded-For` whom they speak for. */
   readonly trustedProxies?: readonly string[];
+  /** With whom a caller may share the answers of its queries; undefined: with nobody. */
+  askerOf(caller: Caller): Promise<Asker | undefined>;
   /** Shorter ones are for tests. */
-  readonly times?: { readonly initMs?: number; readonly heartbeatMs?: number; readonly authorisationMs?: number };
+  readonly times?: {
+    readonly initMs?: number;
+    readonly heartbeatMs?: number;
+    readonly authorisationMs?: number;
+    readonly sharedWaitMs?: number;
+  };
 }
 
 export interface Edge {
@@ -52,6 +60,7 @@ interface Parts {
   readonly origins: Origins;
   readonly gate: Gate;
   readonly sockets: Sockets;
+  readonly sharedQueries: SharedQueries;
   readonly graphiql: ReturnType<typeof createGraphiql>;
   readonly state: { isStopping: boolean };
 }
@@ -81,6 +90,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     origins,
     gate,
     sockets,
+    sharedQueries: createSharedQueries({ pipeline, askerOf: options.askerOf, waitMs: times?.sharedWaitMs }),
     graphiql: createGraphiql(),
     state: { isStopping: false },
   };
@@ -200,7 +210,7 @@ async function handleGraphql(parts: Parts, request: IncomingMessage, response: S
   if (waitMs > 0) return refuse(request, response, rateRefusal(waitMs));
   const params = await readParams(request);
   if (isRefusal(params)) return refuse(request, response, params);
-  const { kind } = documentOf(parts.pipeline.documents, params);
+  const { document, kind } = documentOf(parts.pipeline.documents, params);
   if (kind === "mutation" && method === "GET") {
     return refuse(request, response, {
       status: 405,
@@ -216,6 +226,9 @@ async function handleGraphql(parts: Parts, request: IncomingMessage, response: S
   };
   if (accept.includes("text/event-stream") || kind === "subscription")
     return stream(parts, { params, caller, request }, response);
+  if (kind === "query" && document) {
+    if (await parts.sharedQueries.answer({ document, params, caller, request }, response)) return;
+  }
   // Read and parsed here, within the bounds; yoga takes it as it is.
   Object.assign(request, { method: "POST", url: "/graphql", body: { ...params } });
   Object.assign(request.headers, { "content-type": "application/json", host: "localhost" });

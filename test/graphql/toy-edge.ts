@@ -64,6 +64,7 @@ export async function openToyEdge(options: Partial<EdgeOptions> = {}): Promise<T
     readiness: async () => toy.checks,
     createContext: async ({ authorization, lastEventId }) => contextOf(toy, authorization, lastEventId),
     renewContext: (context) => ({ ...context }),
+    askerOf: async () => undefined,
     ...options,
   });
   const url = `http://127.0.0.1:${edge.port}/graphql`;

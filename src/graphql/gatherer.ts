@@ -1,0 +1,61 @@
+import { limits } from "../core/limits.ts";
+
+/** Lets those who ask the same thing at the same time be answered together. */
+export interface Gatherer<Member> {
+  /** False where too many wait already: then the member has to be served alone. */
+  gather(key: string, member: Member): boolean;
+}
+
+/** What is under way for one key, and who waits for what comes next. */
+interface Gathering<Member> {
+  waiting: Member[];
+  underWay: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/**
+ * As the journal commits: one answer of a key is under way, and who asks meanwhile waits for the next, which begins when that has ended. So
+ * everybody is answered by work that began after they asked, which is what lets them read what they wrote. What is slow holds nobody up for
+ * longer than `limits.sharedQueryWaitMs`: then the next begins beside it.
+ * @param answer Serves all that have gathered; settles when it has, and does not reject.
+ */
+export function createGatherer<Member>(
+  answer: (members: readonly Member[]) => Promise<void>,
+  waitMs: number = limits.sharedQueryWaitMs,
+): Gatherer<Member> {
+  const gatherings = new Map<string, Gathering<Member>>();
+
+  const begin = async (key: string, gathering: Gathering<Member>): Promise<void> => {
+    clearTimeout(gathering.timer);
+    if (gathering.waiting.length === 0) return;
+    const members = gathering.waiting;
+    gathering.waiting = [];
+    gathering.underWay += 1;
+    await answer(members);
+    gathering.underWay -= 1;
+    if (gathering.waiting.length > 0) setImmediate(begin, key, gathering);
+    else if (gathering.underWay === 0) gatherings.delete(key);
+  };
+
+  const open = (key: string): Gathering<Member> => {
+    const gathering = { waiting: [], underWay: 0, timer: undefined };
+    gatherings.set(key, gathering);
+    return gathering;
+  };
+
+  return {
+    gather(key, member) {
+      const known = gatherings.get(key);
+      if (known ? known.waiting.length >= limits.sharedQueryCallersMax : gatherings.size >= limits.sharedQueriesMax) {
+        return false;
+      }
+      const gathering = known ?? open(key);
+      gathering.waiting.push(member);
+      if (gathering.waiting.length > 1) return true;
+      // At the end of this turn: what came in with it is served with it.
+      if (gathering.underWay === 0) setImmediate(begin, key, gathering);
+      else gathering.timer = setTimeout(begin, waitMs, key, gathering);
+      return true;
+    },
+  };
+}
