@@ -182,6 +182,16 @@ describe("a socket", () => {
     expect(await client.hear()).toEqual({ id: "1", type: "complete" });
   });
 
+  test("is closed once its token is revoked, with a code after which clients connect again", async () => {
+    edge.toy.validTokens.add("Bearer idle");
+    const client = await connectReady("Bearer idle");
+    const other = await connectReady("Bearer good");
+    edge.toy.validTokens.delete("Bearer idle");
+    expect(await client.closed).toEqual([4403, "The token is no longer valid."]);
+    other.say(subscribe("1", "{ hello }"));
+    expect((await other.hear()).type).toBe("next");
+  });
+
   test("ends its sources when it is left, or completes one", async () => {
     const ended = { count: 0 };
     edge.toy.ticks = () => silent(() => ended.count++);

@@ -1,0 +1,86 @@
+import { describe, expect, test } from "vitest";
+import { createAdmission } from "../src/admission.ts";
+import { readConfig } from "../src/config.ts";
+import { limits } from "../src/core/limits.ts";
+import type { Authenticator } from "../src/tenancy/authenticate.ts";
+
+const caller = (kind: string, id: string) => ({ actor: { kind, id, name: id }, roles: [], permissions: new Set() });
+
+function worldOf(environment: Record<string, string> = {}) {
+  const callers = new Map<string | undefined, unknown>([
+    ["Bearer a", caller("TOKEN", "1")],
+    ["Bearer b", caller("TOKEN", "2")],
+    ["Bearer jwt-1", caller("MEMBER", "3")],
+    ["Bearer jwt-2", caller("MEMBER", "3")],
+  ]);
+  const looked: unknown[] = [];
+  const authenticator = {
+    authenticate: async (authorization: string) => {
+      looked.push(authorization);
+      if (authorization === "Bearer away") throw new Error("The database is away.");
+      return callers.get(authorization);
+    },
+    isRemembered: (authorization: string) => authorization === "Bearer a",
+  } as unknown as Authenticator;
+  const admit = createAdmission(authenticator, readConfig(environment));
+  return { looked, ask: (authorization?: string, address = "192.0.2.1") => admit({ authorization, address }) };
+}
+
+/** How often somebody is let in before they have to wait. */
+async function countOf(ask: () => Promise<number>, max = 200): Promise<number> {
+  for (let count = 0; count < max; count++) if ((await ask()) > 0) return count;
+  return max;
+}
+
+describe("the rate of a caller", () => {
+  const few = { RATE_LIMIT_PER_MINUTE: "60", RATE_LIMIT_BURST: "3" };
+
+  test("is bounded for each token by itself", async () => {
+    const { ask } = worldOf(few);
+    expect([await countOf(() => ask("Bearer a")), await countOf(() => ask("Bearer b"))]).toEqual([3, 3]);
+    expect(await ask("Bearer a")).toBeGreaterThan(0);
+    expect(await ask("Bearer a")).toBeLessThanOrEqual(1_000);
+  });
+
+  test("is one for a person, whatever tokens they have", async () => {
+    const { ask } = worldOf(few);
+    expect([await countOf(() => ask("Bearer jwt-1")), await countOf(() => ask("Bearer jwt-2"))]).toEqual([3, 0]);
+  });
+
+  test("is one for an address without a token", async () => {
+    const { ask } = worldOf(few);
+    expect([await countOf(() => ask()), await countOf(() => ask(undefined, "192.0.2.2"))]).toEqual([3, 3]);
+    expect(await ask("Bearer a")).toBe(0);
+  });
+
+  test("is generous by default, and not bounded where the operator says so", async () => {
+    const { ask } = worldOf();
+    expect(await countOf(() => ask("Bearer a"), 2_000)).toBe(2_000);
+    const { ask: unbounded } = worldOf({ RATE_LIMIT_PER_MINUTE: "0", RATE_LIMIT_BURST: "1" });
+    expect(await countOf(() => unbounded("Bearer a"), 2_000)).toBe(2_000);
+  });
+});
+
+describe("failed sign-ins", () => {
+  test("slow their address down, and nothing is looked up for it meanwhile", async () => {
+    const { ask, looked } = worldOf();
+    let guess = 0;
+    expect(await countOf(() => ask(`Bearer guess ${guess++}`))).toBe(limits.failedSignInsBurst);
+    const before = looked.length;
+    expect(await ask("Bearer another guess")).toBeGreaterThan(0);
+    expect(await ask("Bearer b")).toBeGreaterThan(0);
+    expect(looked).toHaveLength(before);
+  });
+
+  test("hold up neither who was let in lately nor other addresses", async () => {
+    const { ask } = worldOf();
+    await countOf(() => ask("Bearer guess"));
+    expect(await ask("Bearer a")).toBe(0);
+    expect(await ask("Bearer b", "192.0.2.2")).toBe(0);
+  });
+
+  test("are not counted while nobody can say who somebody is", async () => {
+    const { ask } = worldOf();
+    expect(await countOf(() => ask("Bearer away"))).toBe(200);
+  });
+});
