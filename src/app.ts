@@ -5,6 +5,7 @@ import { AuditSealer } from "./audit/audit-sealer.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
 import type { JsonObject } from "./core/json.ts";
+import { limits } from "./core/limits.ts";
 import type { Log } from "./core/log.ts";
 import { type DatabaseAddress, endpointOf } from "./database/address.ts";
 import { migrate } from "./database/migrate.ts";
@@ -87,6 +88,8 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     log.warn({ advice }, "secrets_key.not_shared");
   }
   const keyRing = await openKeyRing({ secretsKey: config.SECRETS_KEY, dataDirectory: path.resolve(config.DATA_DIR) });
+  const looking = setInterval(() => void keyRing.reload(), limits.keyFileLookMs).unref();
+  closers.push(async () => clearInterval(looking));
   const sealer = createSealer(keyRing);
   const audit = { em: () => orm.em.fork(), key: sealer };
   const auditSealer = new AuditSealer({ ...audit, log });

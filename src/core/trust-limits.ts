@@ -49,6 +49,12 @@ export const trustLimits = {
   failedSignInsBurst: 60,
   failedSignInsPerMinute: 60,
 
+  // ---- Keys -----------------------------------------------------------------------------------------------------
+  /** How often a server looks whether its key file was changed; a rotation goes on for twice as long after nothing is left. */
+  keyFileLookMs: 2_000,
+  /** Sealed texts that are read and encrypted anew at once: 500 take some ten milliseconds. */
+  resealRowsMax: 500,
+
   // ---- Sandbox --------------------------------------------------------------------------------------------------
   /** Commands that a sandboxed run tells of: a script that starts more has no reader. */
   sandboxCommandsMax: 1_000,

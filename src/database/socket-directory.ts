@@ -34,6 +34,11 @@ export function makeSocketDirectory(dataDirectory: string, { user }: Account): S
   };
 }
 
+/** Where the last start put it, whether or not it still runs. */
+export function notedSocketDirectory(dataDirectory: string): string | undefined {
+  return readNote(path.join(dataDirectory, "socket")) || undefined;
+}
+
 /** What `/riposte-pg-XXXXXX/.s.PGSQL.5432.lock` leaves of 103 bytes, with room. */
 const parentLengthMax = 60;
 

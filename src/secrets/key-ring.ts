@@ -11,8 +11,11 @@ export interface SecretsKey {
 
 /** The first key encrypts; each decrypts what names it. */
 export interface KeyRing {
+  /** The one that encrypts at this moment. */
   readonly current: SecretsKey;
   find(id: string): SecretsKey | undefined;
+  /** Looks whether the file has other keys by now; those of the environment stay as they are. Keeps what it has where the file can't be read. */
+  reload(): Promise<void>;
 }
 
 interface KeyRingOptions {
@@ -31,12 +34,37 @@ const keyId = /^[A-Za-z0-9_.-]{1,64}$/;
  */
 export async function openKeyRing({ secretsKey, dataDirectory }: KeyRingOptions): Promise<KeyRing> {
   const file = path.join(dataDirectory, keyFileName);
-  const keys =
-    secretsKey === undefined ? parseKeys(await readOrMakeFile(file), file) : parseKeys(secretsKey, "SECRETS_KEY");
-  const opened = await Promise.all([...keys].map(async ([id, bytes]) => ({ id, key: await importKey(bytes) })));
-  const byId = new Map(opened.map((key) => [key.id, key]));
-  // parseKeys answers at least one.
-  return { current: opened[0] as SecretsKey, find: (id) => byId.get(id) };
+  let text = secretsKey ?? (await readOrMakeFile(file));
+  let keys = await importKeys(text, secretsKey === undefined ? file : "SECRETS_KEY");
+  return {
+    // parseKeys answers at least one.
+    get current() {
+      return keys.values().next().value as SecretsKey;
+    },
+    find: (id) => keys.get(id),
+    async reload() {
+      if (secretsKey !== undefined) return;
+      const found = await readIfThere(file).catch(() => undefined);
+      if (found === undefined || found === text) return;
+      const imported = await importKeys(found, file).catch(() => undefined);
+      if (!imported) return;
+      // One that is gone from the file may still be needed for what was read before it went.
+      keys = new Map([...imported, ...[...keys].filter(([id]) => !imported.has(id))]);
+      text = found;
+    },
+  };
+}
+
+/** The file of the keys, where the environment has none. */
+export function keyFileIn(dataDirectory: string): string {
+  return path.join(dataDirectory, keyFileName);
+}
+
+async function importKeys(text: string, origin: string): Promise<ReadonlyMap<string, SecretsKey>> {
+  const keys = [...parseKeys(text, origin)];
+  return new Map(
+    await Promise.all(keys.map(async ([id, bytes]) => [id, { id, key: await importKey(bytes) }] as const)),
+  );
 }
 
 /**

@@ -13,6 +13,8 @@ export interface SealedFor {
 export interface Sealer {
   /** The id of the key that `seal` uses now. */
   readonly keyId: string;
+  /** How the text of everything begins that was sealed with that key. */
+  readonly currentBeginning: string;
   /** @returns A compact JWE (RFC 7516): `dir`, A256GCM, the key's id and what it is for in the protected header, so authenticated. */
   seal(plaintext: string, sealedFor: SealedFor): Promise<string>;
   /**
@@ -21,26 +23,50 @@ export interface Sealer {
    * changed or sealed for something else.
    */
   open(sealed: string, sealedFor: SealedFor): Promise<string>;
+  /**
+   * The same under the key of now, for what it was sealed for, which nobody has to know.
+   * @throws StateFailure as `open` does.
+   */
+  reseal(sealed: string): Promise<string>;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export function createSealer(keyRing: KeyRing): Sealer {
-  const { id, key } = keyRing.current;
+  const encrypt = (plaintext: Uint8Array, { tenantId, purpose }: SealedFor) => {
+    const { id, key } = keyRing.current;
+    return new CompactEncrypt(plaintext)
+      .setProtectedHeader({ ...headerOf(id), sub: tenantId, aud: purpose })
+      .encrypt(key);
+  };
   return {
-    keyId: id,
-    seal(plaintext, { tenantId, purpose }) {
-      // RFC 7516 authenticates the protected header; `sub` and `aud` are its registered replicas of claims (section 5.3 of RFC 7519).
-      const header = { alg: "dir", enc: "A256GCM", kid: id, sub: tenantId, aud: purpose };
-      return new CompactEncrypt(encoder.encode(plaintext)).setProtectedHeader(header).encrypt(key);
+    get keyId() {
+      return keyRing.current.id;
     },
+    get currentBeginning() {
+      // As far as the base64 of a header is the same whatever follows the key's id.
+      const written = `${JSON.stringify(headerOf(keyRing.current.id)).slice(0, -1)},"sub":"`;
+      return Buffer.from(written.slice(0, written.length - (written.length % 3))).toString("base64url");
+    },
+    seal: (plaintext, sealedFor) => encrypt(encoder.encode(plaintext), sealedFor),
     async open(sealed, { tenantId, purpose }) {
       const { plaintext, protectedHeader } = await decrypt(sealed, keyRing);
       if (protectedHeader["sub"] !== tenantId || protectedHeader["aud"] !== purpose) throw unreadable();
       return decoder.decode(plaintext);
     },
+    async reseal(sealed) {
+      const { plaintext, protectedHeader } = await decrypt(sealed, keyRing);
+      const { sub, aud } = protectedHeader;
+      if (typeof sub !== "string" || typeof aud !== "string") throw unreadable();
+      return encrypt(plaintext, { tenantId: sub, purpose: aud });
+    },
   };
+}
+
+/** RFC 7516 authenticates the protected header; `sub` and `aud`, which follow, are its registered replicas of claims (section 5.3 of RFC 7519). */
+function headerOf(kid: string) {
+  return { alg: "dir", enc: "A256GCM", kid };
 }
 
 async function decrypt(sealed: string, keyRing: KeyRing) {
@@ -55,7 +81,8 @@ async function decrypt(sealed: string, keyRing: KeyRing) {
   }
 }
 
-function keyFor({ kid }: JWEHeaderParameters, keyRing: KeyRing): CryptoKey {
+async function keyFor({ kid }: JWEHeaderParameters, keyRing: KeyRing): Promise<CryptoKey> {
+  if (kid !== undefined && !keyRing.find(kid)) await keyRing.reload();
   const found = kid === undefined ? undefined : keyRing.find(kid);
   if (found) return found.key;
   throw new StateFailure(
