@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { newId } from "../../src/core/ids.ts";
 import { limits } from "../../src/core/limits.ts";
 import type { AdapterResult } from "../../src/live-actions/adapter.ts";
 import type { PlanStep } from "../../src/playbooks/plan.ts";
 import type { NewRun } from "../../src/runs/new-run.ts";
 import { type Asked, scriptedAdapter } from "../live-actions/adapters.ts";
-import { problemsOf, stepsOf } from "./engine-world.ts";
+import { problemsOf, stepsOf, tenantId } from "./engine-world.ts";
 import { type LiveActionNode, LiveActionWorld } from "./live-action-world.ts";
 import { actionStep, liveActionStep, parallelSteps, planOf } from "./walk-driver.ts";
 
@@ -157,6 +158,23 @@ describe("a step whose live action waits for people", () => {
     await world.decide(node, approval!, "REJECT");
     expect(await trailOf(runId)).toEqual(["a.1 RUNNING", "a.1 FAILED"]);
     expect((await world.step(runId))?.error?.code).toBe("approval_rejected");
+    expect(asked).toEqual([]);
+  });
+
+  test("fails for good where the token that started the run was revoked meanwhile", async () => {
+    const asked: Asked[] = [];
+    const node = await world.node([scriptedAdapter({ asked })]);
+    await world.gate();
+    const token = newId();
+    const sql = `insert into api_token (id, tenant_id, created_at, name, hash, roles, revoked_at)
+      values ($1, $2, now(), 'ci', $3, '{operator}', now())`;
+    await world.engines.pool.query(sql, [token, tenantId, token]);
+    const startedBy = { kind: "TOKEN", id: token, name: "ci" } as const;
+    const runId = await begin(node, [liveActionStep("a", { maxRetries: 3 })], { startedBy });
+    const [approval] = await world.asked();
+    await world.decide(node, approval!, "APPROVE");
+    expect(await trailOf(runId)).toEqual(["a.1 RUNNING", "a.1 FAILED"]);
+    expect((await world.step(runId))?.error?.code).toBe("requester_revoked");
     expect(asked).toEqual([]);
   });
 
