@@ -1,4 +1,3 @@
-import path from "node:path";
 import { createActionCatalogue } from "./actions/action-catalogue.ts";
 import type { Config } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
@@ -9,12 +8,11 @@ import type { DatabaseAddress } from "./database/address.ts";
 import { type Listener, listen } from "./database/listen.ts";
 import type { Orm } from "./database/orm.ts";
 import type { EgressPolicy } from "./executors/egress.ts";
-import type { Attempt, Outcome } from "./executors/executor.ts";
-import { createLocalExecutor } from "./executors/local.ts";
+import type { Attempt, Execute, LocalCall, Outcome } from "./executors/executor.ts";
 import { createRemoteExecutor } from "./executors/remote.ts";
-import { sweepLeftovers } from "./executors/sweep.ts";
 import { startLiveActions, tellingBoth } from "./live-action-desk.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
+import { startLocalScripts } from "./local-scripts.ts";
 import { createPlaybookCatalogue } from "./playbooks/playbook-catalogue.ts";
 import { createTriggerCatalogue } from "./playbooks/trigger-catalogue.ts";
 import { Engine } from "./runs/engine.ts";
@@ -56,7 +54,8 @@ export async function startRunEngine(parts: RunEngineParts) {
   });
   const readStored = (tenantId: string, names: readonly string[]) =>
     readSecrets({ em: orm.em, sealer, clock }, tenantId, names);
-  const execute = await createExecute(parts);
+  const scripts = await startLocalScripts(parts);
+  const execute = createExecute(parts, scripts.execute);
   const desk = await startLiveActions({ ...parts, news: hub, readSecrets: readStored });
   const engine = new Engine({
     address,
@@ -92,7 +91,7 @@ export async function startRunEngine(parts: RunEngineParts) {
     playbooks,
     readSecrets: readStored,
     variables: variables.get,
-    sandboxRefusal: () => noIsolation,
+    sandboxRefusal: scripts.sandboxRefusal,
     async stop() {
       await triggering.stop();
       // Side by side: each lets what is under way come to an end for a while.
@@ -102,18 +101,13 @@ export async function startRunEngine(parts: RunEngineParts) {
   };
 }
 
-async function createExecute({ config, egress }: RunEngineParts): Promise<(attempt: Attempt) => Promise<Outcome>> {
-  const workDirectory = path.join(path.resolve(config.DATA_DIR), "work");
-  await sweepLeftovers({ workDirectory });
-  const local = createLocalExecutor({ workDirectory });
+function createExecute(
+  { egress }: RunEngineParts,
+  local: Execute<LocalCall>,
+): (attempt: Attempt) => Promise<Outcome> {
   const remote = createRemoteExecutor({ egress });
   return ({ call, ...attempt }) => (call.type === "local" ? local({ ...attempt, call }) : remote({ ...attempt, call }));
 }
-
-const noIsolation = {
-  reason: "scripts are not isolated yet.",
-  remedy: "Use a remote action, or execute it without sandbox.",
-};
 
 interface Peers {
   readonly address: DatabaseAddress;

@@ -12,6 +12,17 @@ export interface ScriptCommand {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** PATH of the scripts where nothing else is said. */
+export const usualPath = [
+  "/usr/local/sbin",
+  "/usr/local/bin",
+  "/usr/sbin",
+  "/usr/bin",
+  "/sbin",
+  "/bin",
+  "/opt/homebrew/bin",
+].join(delimiter);
+
 const shells = new Set(["sh", "bash", "dash", "ash", "ksh", "zsh"]);
 
 /** The call without the files of its package. */
@@ -69,6 +80,11 @@ function commandBy(words: readonly string[], program: string | undefined, call: 
   return program !== undefined && shells.has(program) ? shellCommand(argv, call) : { argv, environment: {} };
 }
 
+/** A command as one line that a shell would read as the same words. */
+export function commandLine(argv: readonly string[]): string {
+  return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+}
+
 function shellCommand(argv: readonly string[], call: ScriptCall): ScriptCommand {
   const positional = call.parameterNames.filter((name) => !call.secretNames.has(name));
   const names = new Set([...call.parameterNames, ...Object.keys(call.arguments)]);
@@ -101,7 +117,8 @@ function interpreterIn(content: Uint8Array): string | undefined {
   return found || undefined;
 }
 
-async function findProgram(name: string, path: string): Promise<string> {
+/** Where a program is, by a PATH. @throws AttemptRefused `interpreter_missing`. */
+export async function findProgram(name: string, path: string): Promise<string> {
   for (const directory of path.split(delimiter)) {
     const program = join(directory, name);
     const isFound = await access(program, constants.X_OK).then(

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { closeSync, constants, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fchownSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -25,10 +25,11 @@ const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
  * Opens real pipes for a script, with its parameters already under way. Node's own are sockets, and on Linux a socket cannot be opened
  * by name: `echo … > /dev/stderr`, `cat /dev/stdin` and `readFileSync("/dev/stdin")`, all common in scripts, would fail with ENXIO.
  * @param directory Where the names of the pipes may stand for a moment.
+ * @param owner Who may open them by name, besides root; the server's own user by default.
  */
 export async function openScriptPipes(
   directory: string,
-  { path, stdin }: { readonly path: string; readonly stdin: string },
+  { path, stdin, owner }: { readonly path: string; readonly stdin: string; readonly owner?: number | undefined },
 ): Promise<ScriptPipes> {
   const [input, output, errors] = [join(directory, "in"), join(directory, "out"), join(directory, "err")];
   await promisify(execFile)("mkfifo", ["-m", "600", input, output, errors], { env: { PATH: path } });
@@ -38,6 +39,7 @@ export async function openScriptPipes(
     opened.push(descriptor);
     // None of these waits: a reader opens without blocking, a writer finds its reader, and the script's own end is a blocking one.
     for (const name of [output, errors]) opened.push(openSync(name, O_RDONLY | O_NONBLOCK), openSync(name, O_WRONLY));
+    if (owner !== undefined) for (const each of opened) fchownSync(each, owner, owner);
     const [, stdout = -1, scriptOut = -1, stderr = -1, scriptErr = -1] = opened;
     return {
       stdout: quiet(new Socket({ fd: stdout, readable: true, writable: false })),

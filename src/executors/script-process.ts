@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import type { Socket } from "node:net";
+import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { limits } from "../core/limits.ts";
 import { isZombie, processStatus } from "../core/process-status.ts";
@@ -17,6 +18,8 @@ export interface ScriptRun {
   readonly environment: Readonly<Record<string, string>>;
   /** The value of RIPOSTE_ATTEMPT in that environment. */
   readonly mark: string;
+  /** Whether `argv` encloses the script in namespaces of its own, as {@link enclosedCommand} does. */
+  readonly isEnclosed: boolean;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   onStderr(chunk: Buffer): void;
@@ -33,13 +36,15 @@ type StopReason = "timed_out" | "cancelled" | "output_too_large";
 
 /**
  * Waits for the server's word before it becomes the script, so that the guard knows the group before the script's first instruction;
- * when the server dies before that, the read ends and nothing runs. No core dumps: they would hold the secrets.
+ * when the server dies before that, the read ends and nothing runs. No core dumps: they would hold the secrets. Where memory runs out, Linux
+ * is to end a script and not the server. An enclosure keeps descriptor 3 for further words.
  */
-const launcher = `
+const launcher = (isEnclosed: boolean) => `
+{ echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null
 ulimit -c 0
 ulimit -f ${limits.scriptFileBytesMax / 512}
 read -r word <&3 || exit 125
-exec 3<&-
+${isEnclosed ? "" : "exec 3<&-"}
 exec "$@"
 `;
 
@@ -63,7 +68,9 @@ export async function runScript(
   const stop = (reason: StopReason): void => {
     if (stopped || child.exitCode !== null || child.signalCode !== null) return;
     stopped = reason;
-    killQuietly(-group, "SIGTERM");
+    // The first process of an enclosure hears of no signal, and passes the word on to all others.
+    if (run.isEnclosed) say(child, "terminate\n");
+    else killQuietly(-group, "SIGTERM");
     killTimer = setTimeout(() => killQuietly(-group, "SIGKILL"), limits.scriptKillGraceMs);
   };
   const cancel = (): void => stop("cancelled");
@@ -71,7 +78,8 @@ export async function runScript(
   run.signal.addEventListener("abort", cancel, { once: true });
   const stdout = collect(pipes.stdout, () => stop("output_too_large"));
   pipes.stderr.on("data", run.onStderr);
-  begin(child);
+  const isReady = run.isEnclosed ? readiness(child) : () => true;
+  say(child, "go\n", !run.isEnclosed);
   if (run.signal.aborted) cancel();
 
   const [exitCode, exitSignal] = await exited;
@@ -79,15 +87,26 @@ export async function runScript(
   clearTimeout(killTimer);
   run.signal.removeEventListener("abort", cancel);
   await endGroup(group);
-  await keepers.sweeper.sweep(run.mark);
+  // With the first process of a pid namespace all others of it have ended, wherever they had gone.
+  if (!run.isEnclosed) await keepers.sweeper.sweep(run.mark);
   keepers.guard.forget(group);
-  await closed(pipes);
-  return { exitCode, exitSignal, stopped, stdout: Buffer.concat(stdout) };
+  await closed([pipes.stdout, pipes.stderr, ...(run.isEnclosed ? [wordsWith(child)] : [])]);
+  if (!isReady() && stopped === undefined)
+    throw new AttemptRefused("isolation_failed", "The script was not run: it could not be isolated this time.");
+  const end = run.isEnclosed ? enclosedEnd(exitCode) : { exitCode, exitSignal };
+  return { ...end, stopped, stdout: Buffer.concat(stdout) };
+}
+
+/** Shells tell a signal as 128 and its number, and an enclosure ends as its script did by that rule. */
+function enclosedEnd(code: number | null): Pick<ScriptEnd, "exitCode" | "exitSignal"> {
+  const signal = Object.entries(constants.signals).find(([, number]) => number === (code ?? 0) - 128);
+  if (signal && code !== null && code > 128) return { exitCode: null, exitSignal: signal[0] as NodeJS.Signals };
+  return { exitCode: code, exitSignal: null };
 }
 
 function launch(run: ScriptRun, pipes: ScriptPipes): ChildProcess {
   try {
-    const child = spawn("/bin/sh", ["-c", launcher, "riposte", ...run.argv], {
+    const child = spawn("/bin/sh", ["-c", launcher(run.isEnclosed), "riposte", ...run.argv], {
       cwd: run.cwd,
       env: run.environment,
       detached: true,
@@ -106,11 +125,24 @@ function launch(run: ScriptRun, pipes: ScriptPipes): ChildProcess {
   }
 }
 
-/** The launcher's word. */
-function begin(child: ChildProcess): void {
-  const word = child.stdio[3];
-  word?.on("error", () => {});
-  if (word && "end" in word) word.end("go\n");
+/** Descriptor 3: the server's words to the launcher and then to the first process of an enclosure, and what that answers. */
+function wordsWith(child: ChildProcess): Socket {
+  return child.stdio[3] as Socket;
+}
+
+function say(child: ChildProcess, word: string, isLast = false): void {
+  const words = wordsWith(child).on("error", () => {});
+  words.write(word);
+  if (isLast) words.end();
+}
+
+/** Tells whether an enclosure has come as far as the script. */
+function readiness(child: ChildProcess): () => boolean {
+  let isReady = false;
+  wordsWith(child).on("data", () => {
+    isReady = true;
+  });
+  return () => isReady;
 }
 
 function collect(stream: Socket, onTooLarge: () => void): Buffer[] {
@@ -148,8 +180,8 @@ async function hasLivingMember(group: number): Promise<boolean> {
 }
 
 /** Waits for the last bytes. Whoever still holds the pipes, unseen, does not hold up the attempt. */
-async function closed({ stdout, stderr }: ScriptPipes): Promise<void> {
-  const ends = [stdout, stderr].map((stream) => (stream.closed ? Promise.resolve() : once(stream, "close")));
+async function closed(streams: readonly Socket[]): Promise<void> {
+  const ends = streams.map((stream) => (stream.closed ? Promise.resolve() : once(stream, "close")));
   const given = new AbortController();
   await Promise.race([
     Promise.all(ends),

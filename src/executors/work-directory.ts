@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { limits } from "../core/limits.ts";
 import type { LocalCall } from "./executor.ts";
@@ -17,9 +17,10 @@ export interface WorkDirectory {
 /**
  * Writes the files of a call into a new directory.
  * @param home A path that does not exist yet.
+ * @param owner Whose all of it is to be; the server's own user by default.
  * @throws AttemptRefused `package_invalid` when a path leaves the package or two files are one. Nothing outside of `home` is written.
  */
-export async function createWorkDirectory(home: string, call: LocalCall): Promise<WorkDirectory> {
+export async function createWorkDirectory(home: string, call: LocalCall, owner?: number): Promise<WorkDirectory> {
   for (const { path } of call.files) checkPath(path);
   const directory = { home, package: join(home, "package"), temporary: join(home, "tmp") };
   await mkdir(home, { recursive: true, mode: 0o700 });
@@ -37,7 +38,17 @@ export async function createWorkDirectory(home: string, call: LocalCall): Promis
       throw error;
     }
   }
+  if (owner !== undefined) await give(home, owner);
   return directory;
+}
+
+async function give(path: string, owner: number): Promise<void> {
+  await chown(path, owner, owner);
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    const inner = join(path, entry.name);
+    if (entry.isDirectory()) await give(inner, owner);
+    else await chown(inner, owner, owner);
+  }
 }
 
 /** Removes a directory with all that a script left in it, also where the script took its own rights away. */

@@ -33,6 +33,8 @@ async function runAndNote(script: string, given: Given & { until?: number } = {}
   const controller = new AbortController();
   const run = await runLocal(scriptCall("run", script), {
     signal: controller.signal,
+    // On the host itself, where the numbers of processes mean something here; the ends of isolated ones have tests of their own.
+    production: "off",
     ...given,
     onLog: (_stream, text) => {
       pids.push(Number(text.split(" ")[1]));

@@ -1,9 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Json } from "../../src/core/json.ts";
 import { limits } from "../../src/core/limits.ts";
-import { outputOf, runLocal, scriptCall } from "./scripts.ts";
+import { hostIsolation, outputOf, runLocal, scriptCall } from "./scripts.ts";
 
 const has = (program: string): boolean =>
   ["/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin"].some((path) => existsSync(`${path}/${program}`));
@@ -117,7 +116,8 @@ describe("the local executor", () => {
     expect(Object.keys(env).filter((name) => !known.includes(name))).toEqual([]);
     expect(env).toMatchObject({ IDEMPOTENCY_KEY: "run-1/step-1" });
     expect([mode, [...files].sort()]).toEqual([0o700, ["package", "tmp"]]);
-    expect(cwd.startsWith(workDirectory)).toBe(true);
+    const isIsolated = (await hostIsolation()).kind !== "none";
+    expect(cwd.startsWith(isIsolated ? "/attempt/" : workDirectory)).toBe(true);
     expect(existsSync(cwd)).toBe(false);
   });
 
@@ -218,12 +218,14 @@ describe("the local executor", () => {
 describe("log lines of a script", () => {
   test("come while it runs", async () => {
     // The script goes on only once its first line has been seen here.
-    const script = sh(
-      'echo first >&2; while [ ! -e "$1" ]; do sleep 0.02; done; rm "$1"; printf "second\\r\\n\\nlast" >&2',
-    );
-    const flag = `/tmp/riposte-test-${process.pid}-${Math.random()}`;
-    const { lines } = await runLocal(scriptCall("a", script, { arguments: { flag } }), {
-      onLog: (_stream, text) => text === "first" && execFileSync("touch", [flag]),
+    const script = `
+      setInterval(() => {}, 1000);
+      process.on("SIGTERM", () => process.stderr.write("second\\r\\n\\nlast", () => process.exit()));
+      console.error("first");`;
+    const seen = new AbortController();
+    const { lines } = await runLocal(scriptCall("a.mjs", script), {
+      signal: seen.signal,
+      onLog: (_stream, text) => text === "first" && seen.abort(),
     });
     expect(lines).toEqual(["STDERR first", "STDERR second", "STDERR ", "STDERR last"]);
   });

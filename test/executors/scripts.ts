@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Json } from "../../src/core/json.ts";
 import type { LocalCall, Outcome } from "../../src/executors/executor.ts";
+import { type Isolation, probeIsolation, withoutIsolation } from "../../src/executors/isolation.ts";
+import type { ProductionIsolation } from "../../src/executors/isolation-policy.ts";
 import { createLocalExecutor } from "../../src/executors/local.ts";
 
 /** A local call of one script. */
@@ -14,7 +16,25 @@ export function scriptCall(target: string, script: string, given: Partial<LocalC
   return { type: "local", target, files, arguments: {}, parameterNames: names, secretNames: new Set(), ...given };
 }
 
+/** What a host that cannot isolate answers. */
+export const noIsolation = withoutIsolation({ reason: "This is a test.", remedy: "End it." });
+
+let probed: Promise<Isolation> | undefined;
+
+/** What this host can do, found out once; its skeleton stays in a directory of its own, which the operating system clears. */
+export function hostIsolation(): Promise<Isolation> {
+  probed ??= mkdtemp(join(tmpdir(), "riposte-test-isolation-")).then((workDirectory) =>
+    probeIsolation({ workDirectory }),
+  );
+  return probed;
+}
+
 export interface Given {
+  /** What this host can do by default. */
+  readonly isolation?: Isolation;
+  /** `required` by default, where this host can; else `off`. */
+  readonly production?: ProductionIsolation;
+  readonly sandbox?: true;
   readonly secrets?: readonly string[];
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -24,17 +44,20 @@ export interface Given {
 /** Runs a call in a work directory of its own, which it answers with its path, removed. */
 export async function runLocal(
   call: LocalCall,
-  { secrets = [], timeoutMs = 20_000, signal, onLog }: Given = {},
+  { secrets = [], timeoutMs = 20_000, signal, onLog, isolation, production, sandbox }: Given = {},
 ): Promise<{ outcome: Outcome; lines: string[]; workDirectory: string }> {
   const workDirectory = await mkdtemp(join(tmpdir(), "riposte-test-"));
   const lines: string[] = [];
   try {
-    const outcome = await createLocalExecutor({ workDirectory })({
+    const ability = isolation ?? (await hostIsolation());
+    const host = { workDirectory, isolation: ability, production: production ?? (ability.lack ? "off" : "required") };
+    const outcome = await createLocalExecutor(host)({
       call,
       idempotencyKey: "run-1/step-1",
       timeoutMs,
       signal: signal ?? new AbortController().signal,
       secrets,
+      ...(sandbox && { sandbox }),
       onLog: (stream, text) => {
         lines.push(`${stream} ${text}`);
         onLog?.(stream, text);

@@ -55,6 +55,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     PORT: "0",
     DATA_DIR: dataDirectory,
     EGRESS_ALLOW: "127.0.0.1/32",
+    // Isolated where the host that tests run on can; its database is one that others may share.
+    LOCAL_ISOLATION: "preferred",
     ADMIN_TOKEN: testAdminToken,
     SECRETS_KEY: testSecretsKey,
   });

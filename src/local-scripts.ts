@@ -1,0 +1,39 @@
+import path from "node:path";
+import type { Config } from "./config.ts";
+import type { Log } from "./core/log.ts";
+import type { Execute, LocalCall } from "./executors/executor.ts";
+import { probeIsolation } from "./executors/isolation.ts";
+import type { IsolationRefusal } from "./executors/isolation-lack.ts";
+import { productionIsolation, warningOf } from "./executors/isolation-policy.ts";
+import { createLocalExecutor } from "./executors/local.ts";
+import { sweepLeftovers } from "./executors/sweep.ts";
+
+interface LocalScripts {
+  readonly execute: Execute<LocalCall>;
+  /** Why no script can be run in the sandbox on this node; undefined where it can. */
+  sandboxRefusal(): IsolationRefusal | undefined;
+}
+
+/**
+ * The executor of local actions, with the isolation that this host has and the operator asks for; the log says once what is missing.
+ * @throws Error for the operator when LOCAL_PATHS names what scripts are to be kept from.
+ */
+export async function startLocalScripts(parts: {
+  readonly config: Config;
+  readonly log: Log;
+  /** Whether the database is embedded in this process. */
+  readonly isAlone: boolean;
+}): Promise<LocalScripts> {
+  const { config, log, isAlone } = parts;
+  const workDirectory = path.join(path.resolve(config.DATA_DIR), "work");
+  await sweepLeftovers({ workDirectory });
+  const isolation = await probeIsolation({ workDirectory, readable: config.LOCAL_PATHS });
+  const production = productionIsolation(config.LOCAL_ISOLATION, { isEmbedded: isAlone });
+  const warning = warningOf({ isolation, production });
+  if (warning) log.warn({ advice: warning.advice }, warning.event);
+  else log.debug({ kind: isolation.kind }, "isolation.available");
+  return {
+    execute: createLocalExecutor({ workDirectory, isolation, production }),
+    sandboxRefusal: isolation.sandboxRefusal,
+  };
+}
