@@ -35,9 +35,7 @@ export function personOf(claims: JsonObject, provider: JwtProvider): Person {
     throw new JwtRefused("no_subject");
   }
   const tenant = "name" in provider.tenant ? provider.tenant.name : claimAt(claims, provider.tenant.claim);
-  if (typeof tenant !== "string" || tenant === "" || tenant.length > limits.nameLengthMax) {
-    throw new JwtRefused("no_tenant");
-  }
+  if (typeof tenant !== "string" || nameIssues(tenant).length > 0) throw new JwtRefused("no_tenant");
   const id = personId(provider.issuer, sub);
   return { id, name: nameOf(claims, provider) ?? `member ${id}`, tenant, roles: rolesOf(claims, provider) };
 }
