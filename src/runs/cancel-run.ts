@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/record-audit.ts";
 import { NotFoundFailure, StateFailure } from "../core/failures.ts";
 import { checkReason } from "../core/reason.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
@@ -28,7 +29,11 @@ export async function cancelRun(
   if (isTerminal(run.status)) throw new StateFailure("run_ended", `The run has ended already: ${run.status}.`);
   const body = { by: ctx.actor.name, ...(reason == null ? {} : { reason }) };
   const signal = { tenantId: ctx.tenantId, runId: run.id, type: "CANCEL", body } as const;
-  await ctx.em.transactional((em) => signalRun(em, signal));
+  await ctx.em.transactional(async (em) => {
+    const deed = { operation: "cancelRun", subject: `run:${run.id}`, detail: { reason: reason ?? null } };
+    await recordAudit(em, ctx, deed);
+    await signalRun(em, signal);
+  });
   await wakeRun(ctx.em, engine, run.id);
   return (await findRun(ctx, id)) ?? run;
 }

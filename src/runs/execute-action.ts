@@ -57,6 +57,11 @@ export async function executeAction(
     givenSecrets,
     idempotencyKey,
     sandbox,
+    deed: {
+      operation: "executeAction",
+      subject: `action:${action.name}`,
+      detail: { version: action.definition.version },
+    },
     input: {
       ...{ action: action.actionId, ref: input.ref, parameters, context, secrets: fingerprints(givenSecrets) },
       ...(sandbox ? { sandbox } : {}),
@@ -67,6 +72,7 @@ export async function executeAction(
 /** What an action is executed with, and by which version. */
 export interface ActionStart
   extends Pick<Start, "context" | "idempotencyKey" | "input">,
+    Required<Pick<Start, "deed">>,
     Partial<Pick<Start, "rerunOfId" | "takenOver" | "sandbox">> {
   readonly action: ResolvedAction;
   readonly parameters: JsonObject;

@@ -42,6 +42,7 @@ export async function executePlaybook(
     context,
     dryRun,
     idempotencyKey,
+    deed: { operation: "executePlaybook", subject: `playbook:${playbook.key}`, detail: { version: plan.version } },
     input: { playbook: playbook.id, version: input.version ?? null, context, ...(dryRun ? { dryRun } : {}) },
     check() {
       if (!dryRun) refuseDisabled(playbook);

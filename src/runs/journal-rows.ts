@@ -8,6 +8,9 @@ export interface FlushRows {
   readonly signals: readonly string[];
   /** What few flushes have; undefined where there is nothing of it. */
   readonly side?: SideRows;
+  /** The columns of the audit entries of births. */
+  readonly audits: readonly string[];
+  readonly auditCount: number;
   /** The columns of the births, the heads and the events, each as the text of a PostgreSQL array. */
   readonly columns: readonly string[];
 }
@@ -18,6 +21,7 @@ export interface FlushRows {
  */
 export function serialise(batch: readonly JournalEntry[]): FlushRows {
   const births: RowOf<typeof birthColumns>[] = [];
+  const audits: RowOf<typeof auditColumns>[] = [];
   // Of several heads of one run the last holds: a statement changes a row once, and which of them it would take is anybody's guess.
   const heads = new Map<string, RowOf<typeof headColumns>>();
   const signals: string[] = [];
@@ -26,6 +30,7 @@ export function serialise(batch: readonly JournalEntry[]): FlushRows {
     const { head } = entry;
     if (entry.birth) births.push({ ...birthRow(entry.birth, entry.events[0]?.at), ...head });
     else if (head) heads.set(entry.runId, { id: entry.runId, ...head });
+    if (entry.birth?.audit) audits.push(auditRow(entry.birth, entry.birth.audit, entry.events[0]?.at));
     for (const event of entry.events) events.add(entry, event);
     if (entry.signals) signals.push(...entry.signals);
   }
@@ -35,7 +40,8 @@ export function serialise(batch: readonly JournalEntry[]): FlushRows {
     ...events.texts(),
   ];
   const side = sideRows(batch);
-  return { birthCount: births.length, signals, columns, ...(side ? { side } : {}) };
+  const ofAudits = { audits: columnTexts(auditColumns, audits), auditCount: audits.length };
+  return { birthCount: births.length, signals, columns, ...ofAudits, ...(side ? { side } : {}) };
 }
 
 /** Columns of a set of rows with their types in PostgreSQL, in the order of their parameters. */
@@ -121,6 +127,29 @@ export const triggeredColumns = {
   step: "text",
   chain: "jsonb",
 } as const satisfies ColumnTypes;
+
+/** Who started a run, and what the audit trail says of it. */
+export const auditColumns = {
+  id: "uuid",
+  tenant: "uuid",
+  at: "float8",
+  by_kind: "text",
+  by_id: "uuid",
+  by_name: "text",
+  operation: "text",
+  subject: "text",
+  outcome: "text",
+  detail: "jsonb",
+  run: "uuid",
+} as const satisfies ColumnTypes;
+
+function auditRow(
+  { id: run, tenantId: tenant, startedBy: by }: NewRun,
+  audit: NonNullable<NewRun["audit"]>,
+  at: number | undefined,
+): RowOf<typeof auditColumns> {
+  return { ...audit, run, tenant, at, by_kind: by.kind, by_id: by.id, by_name: by.name };
+}
 
 /** The rows of other tables that become durable with the events. */
 export interface SideRows {

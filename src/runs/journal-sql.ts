@@ -1,5 +1,6 @@
 import {
   approvalColumns,
+  auditColumns,
   birthColumns,
   type ColumnTypes,
   eventColumns,
@@ -13,6 +14,7 @@ const firstEventColumn = firstHeadColumn + Object.keys(headColumns).length;
 const closedApprovals = firstEventColumn + Object.keys(eventColumns).length;
 const firstApprovalColumn = closedApprovals + 1;
 const firstTriggeredColumn = firstApprovalColumn + Object.keys(approvalColumns).length;
+const auditsBehindSide = firstTriggeredColumn + Object.keys(triggeredColumns).length;
 
 /** Rows out of one array for each column; the first column is parameter `first`. */
 function rowsOf(columns: ColumnTypes, name: string, first: number): string {
@@ -67,7 +69,17 @@ select (select count(*)::int from fence) as fenced,
 /** Of a flush that has nothing for other tables: nearly every one. */
 export const flushSql = flushOf("");
 
-/** Of a flush that makes or closes requests for approval, or triggers something: it costs as much again, so it is a statement of its own. */
+/** The audit entries of births, where these were written. */
+const auditedFrom = (first: number) => `, audited as (
+  insert into audit_entry (id, tenant_id, at, actor_kind, actor_id, actor_name, operation, subject, outcome, detail)
+  select a.id, a.tenant, to_timestamp(a.at / 1000.0), a.by_kind, a.by_id, a.by_name, a.operation, a.subject, a.outcome, a.detail
+  from ${rowsOf(auditColumns, "a", first)} where a.run in (select id from births)
+)`;
+
+/** Of a flush with runs that somebody has started. A statement of its own, too: one more table to write to costs every flush that has nothing for it. */
+export const flushWithAuditsSql = flushOf(auditedFrom(closedApprovals));
+
+/** Of a flush that makes or closes requests for approval, or triggers something: it costs as much again, so it is a statement of its own; it takes audit entries, too. */
 export const flushWithSideRowsSql = flushOf(`, closed as (
   update approval set status = 'CLOSED', changed_xid = pg_current_xact_id()::text::bigint from fence
   where approval.id = any($${closedApprovals}::uuid[]) and approval.status = 'PENDING'
@@ -84,7 +96,7 @@ export const flushWithSideRowsSql = flushOf(`, closed as (
     t.run, t.step, t.chain
   from ${rowsOf(triggeredColumns, "t", firstTriggeredColumn)}, fence
   on conflict do nothing
-)`);
+)${auditedFrom(auditsBehindSide)}`);
 
 /** Settings of the journal's connection. Fresh tables have no statistics, and the planner would hash the whole run table for each flush. */
 export const flushSettings =

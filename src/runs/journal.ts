@@ -5,8 +5,15 @@ import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { clientConfig, type DatabaseAddress } from "../database/address.ts";
 import type { JournalEntry, WriteResult } from "./journal-entry.ts";
-import { serialise } from "./journal-rows.ts";
-import { endBackendSql, flushSettings, flushSql, flushWithSideRowsSql, writtenSql } from "./journal-sql.ts";
+import { type FlushRows, serialise } from "./journal-rows.ts";
+import {
+  endBackendSql,
+  flushSettings,
+  flushSql,
+  flushWithAuditsSql,
+  flushWithSideRowsSql,
+  writtenSql,
+} from "./journal-sql.ts";
 import type { Membership } from "./membership.ts";
 import { Settlement } from "./settlement.ts";
 
@@ -110,14 +117,13 @@ export class Journal {
 
   async #write(batch: readonly JournalEntry[], owner: { nodeId: number; epoch: number }): Promise<void> {
     const client = this.#client ?? (await this.#connection());
-    const { birthCount, signals, columns, side } = serialise(batch);
+    const rowsToWrite = serialise(batch);
+    const { birthCount, signals, columns } = rowsToWrite;
     const notification = this.#ports.membership.hasPeers() ? hintOf(batch) : "";
+    const { rest, ...statement } = statementOf(rowsToWrite);
     const { rows } = await client.query({
-      ...(side ? { name: "flush-side", text: flushWithSideRowsSql } : { name: "flush", text: flushSql }),
-      values: [
-        ...[owner.nodeId, owner.epoch, birthCount, signals, notification, ...columns],
-        ...(side ? [side.closedApprovals, ...side.columns] : []),
-      ],
+      ...statement,
+      values: [owner.nodeId, owner.epoch, birthCount, signals, notification, ...columns, ...rest],
     });
     const { fenced, born } = rows[0] as { fenced: number; born: string[] | null };
     if (fenced === 0) return this.#settle(batch, "lost");
@@ -200,6 +206,15 @@ export class Journal {
   }
 }
 
+/** The cheapest statement that writes all of a flush, and its parameters behind those that every one has. */
+function statementOf({ side, audits, auditCount }: FlushRows) {
+  if (side) {
+    return { name: "flush-side", text: flushWithSideRowsSql, rest: [side.closedApprovals, ...side.columns, ...audits] };
+  }
+  if (auditCount > 0) return { name: "flush-audits", text: flushWithAuditsSql, rest: audits };
+  return { name: "flush", text: flushSql, rest: [] };
+}
+
 function takeBatch(queue: JournalEntry[]): readonly JournalEntry[] {
   let events = 0;
   let bytes = 0;
@@ -223,12 +238,16 @@ function largeBytes({ events, birth }: JournalEntry): number {
 }
 
 /**
- * True for an error of what was to be written (classes 21, 22, 23, 54). Any other passes by, or hits every entry alike: a server that went
- * away, a replica that takes no writes yet, a missing right. Then the entries wait.
+ * True for an error of what was to be written (classes 21, 22, 23, 54, and P0: somebody's trigger). Any other passes by, or hits every entry
+ * alike: a server that went away, a replica that takes no writes yet, a missing right. Then the entries wait. But where it is the audit trail that
+ * can't be written to, runs that somebody starts are refused, and the others go on.
  */
 function isRefusal(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" && /^(21|22|23|54)[0-9A-Z]{3}$/.test(code);
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (typeof code !== "string") return false;
+  return (
+    /^(21|22|23|54|P0)[0-9A-Z]{3}$/.test(code) || (code.startsWith("42") && /\baudit_entry\b/.test(String(message)))
+  );
 }
 
 const hintBytesMax = 7_000;

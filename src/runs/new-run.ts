@@ -1,3 +1,4 @@
+import type { AuditRow } from "../audit/record-audit.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Actor } from "../tenancy/operation-context.ts";
 import type { Chain } from "./chain.ts";
@@ -38,6 +39,8 @@ export interface NewRun {
   readonly takenOver?: readonly Fact[];
   readonly idempotencyKey?: string;
   readonly inputHash?: string;
+  /** The entry of the audit trail that is written with it; none for what the product itself starts. */
+  readonly audit?: AuditRow & { readonly id: string };
 }
 
 /** What the engine keeps of a run besides its walk. */

@@ -42,6 +42,7 @@ export async function rerunFromFailure(
   const again = {
     idempotencyKey: key,
     input: { rerunOf: run.id },
+    deed: { operation: "rerunFromFailure", subject: `run:${run.id}` },
     rerunOfId: run.id,
     context: run.context as JsonObject,
   };
@@ -50,7 +51,7 @@ export async function rerunFromFailure(
 
 interface Rerun {
   readonly run: Run;
-  readonly again: Pick<Start, "idempotencyKey" | "input" | "context"> & Required<Pick<Start, "rerunOfId">>;
+  readonly again: Pick<Start, "idempotencyKey" | "input" | "context"> & Required<Pick<Start, "rerunOfId" | "deed">>;
 }
 
 function refuseStatus({ status }: Run): void {

@@ -1,3 +1,4 @@
+import { auditRow, type Deed } from "../audit/record-audit.ts";
 import { ConflictFailure, type Issue, ValidationFailure } from "../core/failures.ts";
 import { newId } from "../core/ids.ts";
 import { canonicalJson, isJsonObject, type Json, type JsonObject, sha256, storableJson } from "../core/json.ts";
@@ -25,6 +26,8 @@ export type Start = Pick<NewRun, "kind" | "plan" | "context"> &
     readonly idempotencyKey?: string | undefined;
     /** All that the caller said, for telling a repetition from another start under the same key. */
     readonly input: Json;
+    /** What the audit trail says of it, besides the run's own; nothing for what the product itself starts. */
+    readonly deed?: Deed;
     /** Throws where it may not start now. A repetition is not asked: its run has started. */
     readonly check?: () => void | Promise<void>;
   };
@@ -35,7 +38,7 @@ export type Start = Pick<NewRun, "kind" | "plan" | "context"> &
  * @throws What `check` throws; ConflictFailure `idempotency_conflict` when the key was used with other input; StateFailure `unavailable`.
  */
 export async function startRun(ctx: OperationContext, ports: StartPorts, start: Start): Promise<Run> {
-  const { givenSecrets = {}, idempotencyKey, input, check, ...rest } = start;
+  const { givenSecrets = {}, idempotencyKey, input, check, deed, ...rest } = start;
   const inputHash = sha256(canonicalJson(input));
   if (idempotencyKey !== undefined) {
     const known = await findByKey(ctx, idempotencyKey, inputHash);
@@ -51,11 +54,25 @@ export async function startRun(ctx: OperationContext, ports: StartPorts, start: 
     givenSecrets,
     ...(await sealed(ctx, ports, { id, ...rest, givenSecrets })),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey, inputHash }),
+    ...(deed ? { audit: { id: newId(), ...auditRow(withRun(deed, { runId: id, inputHash, ...start })) } } : {}),
   };
   const result = await ports.engine.begin(birth);
   const run = result === "written" ? await findById(ctx, id) : await findByKey(ctx, idempotencyKey ?? "", inputHash);
   if (!run) throw new Error(`Run ${id} is gone.`);
   return run;
+}
+
+/** The hash binds the entry to what was given, which may be large and is in the run. */
+function withRun(
+  deed: Deed,
+  {
+    runId,
+    inputHash,
+    dryRun = false,
+    sandbox = false,
+  }: Pick<Start, "dryRun" | "sandbox"> & Record<"runId" | "inputHash", string>,
+): Deed {
+  return { ...deed, detail: { ...deed.detail, runId, dryRun, sandbox, inputHash } };
 }
 
 /** What the sealed secrets of a run are sealed for. */
