@@ -79,6 +79,8 @@ export interface VendorHttp {
     fetchToken: () => Promise<{ readonly token: string; readonly expiresInMs: number }>,
     request: (token: string) => VendorRequest,
   ): Promise<VendorAnswer>;
+  /** The beginning of a text that came from the vendor, for details. Masked before it is cut: half a secret could be told no more. */
+  excerpt(text: string, lengthMax: number): string;
   /** For APIs that are waited for. @throws The signal's reason. */
   sleep(ms: number): Promise<void>;
 }
@@ -92,7 +94,7 @@ export interface VendorHttpOptions {
   readonly tokens: TokenCache;
   /** All that the adapter was given, addresses too: a token that was got with other ones is never handed out. Only their hash is kept. */
   readonly credentials: Readonly<Record<string, string>>;
-  /** Takes the credentials out of what a VendorError says. */
+  /** Takes the credentials out of what a VendorError says, and out of excerpts. */
   readonly mask?: Mask;
 }
 
@@ -111,7 +113,9 @@ export function createVendorHttp(options: VendorHttpOptions): VendorHttp {
     return call(request(await tokens.get({ key, fetch, signal })));
   };
 
-  return { send, call, callWithToken, sleep: (ms) => sleep(ms, signal) };
+  const excerpt = (text: string, lengthMax: number): string =>
+    (options.mask?.text(text) ?? text).slice(0, lengthMax).toWellFormed();
+  return { send, call, callWithToken, excerpt, sleep: (ms) => sleep(ms, signal) };
 }
 
 async function sendPatiently(request: VendorRequest, options: VendorHttpOptions): Promise<VendorAnswer> {

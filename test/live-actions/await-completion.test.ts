@@ -8,7 +8,7 @@ function patient() {
   const waited = { ms: 0 };
   const never = () => Promise.reject(new Error("nobody is called"));
   const http: VendorHttp = {
-    ...{ send: never, call: never, callWithToken: never },
+    ...{ send: never, call: never, callWithToken: never, excerpt: (text: string) => text },
     sleep: async (ms) => {
       waited.ms += ms;
     },

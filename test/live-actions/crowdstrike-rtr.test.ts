@@ -1,6 +1,7 @@
 // What is particular to each command of Real Time Response; what they all have to do is in crowdstrike.test.ts.
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/core/json.ts";
+import { limits } from "../../src/core/limits.ts";
 import { quarantineFile } from "../../src/live-actions/vendors/crowdstrike-files.ts";
 import { killProcess } from "../../src/live-actions/vendors/crowdstrike-processes.ts";
 import { runScript } from "../../src/live-actions/vendors/crowdstrike-scripts.ts";
@@ -47,6 +48,14 @@ describe("a command of Real Time Response", () => {
   test.each(cases)("$adapter.capability is only accepted where the host does not end it", async (trial) => {
     const { result } = await tryFalcon(trial.adapter, trial.params, { command: { complete: false } });
     expect(result).toMatchObject({ status: "SUCCEEDED", completion: "accepted" });
+  });
+
+  test("shows no part of a credential where its output is cut", async () => {
+    const stdout = (secret: string) => `${"x".repeat(limits.vendorOutputLengthMax - 4)}${secret}`;
+    const { fake } = await tryFalcon(runScript, { script_name: "x" });
+    const secret = fake.credentials["cs_client_secret"] ?? "";
+    const { result } = await tryFalcon(runScript, { script_name: "x" }, { command: { stdout: stdout(secret) } });
+    expect(result?.details["response"]).toMatchObject({ stdout: expect.not.stringContaining(secret.slice(0, 4)) });
   });
 
   test("shows a part of long output", async () => {

@@ -54,7 +54,7 @@ export async function firstRequest(
   };
   const signIn: VendorHttp["callWithToken"] = async (_key, fetchToken, request) =>
     send(request((await fetchToken()).token));
-  const http = { send, call: send, callWithToken: signIn, sleep: async () => {} };
+  const http = { send, call: send, callWithToken: signIn, excerpt: (text: string) => text, sleep: async () => {} };
   const running = adapter.execute({ ...request, http, signal: new AbortController().signal, credentials });
   await expect(running).rejects.toThrow("Nobody listens.");
   expect(sent).toHaveLength(1);

@@ -95,11 +95,11 @@ export async function runCommand(
   );
   const host = hostOf(combined.resources, device);
   if ("error" in host) return host;
-  if (host.complete || host.task_id === "") return outcomeOf(host, []);
+  if (host.complete || host.task_id === "") return outcomeOf(call, host, []);
   const { last, warnings } = await awaitCompletion(call.http, () => readCommand(call, command.level, host.task_id), {
     isOver: ({ complete }) => complete,
   });
-  return outcomeOf({ ...host, ...last }, warnings);
+  return outcomeOf(call, { ...host, ...last }, warnings);
 }
 
 /** What a batch answered for the host. */
@@ -131,11 +131,11 @@ async function readCommand(call: AdapterCall, level: RtrCommand["level"], taskId
   return resources[0]!;
 }
 
-function outcomeOf(host: z.infer<typeof hostShape>, warnings: readonly string[]): RtrOutcome {
+function outcomeOf({ http }: AdapterCall, host: z.infer<typeof hostShape>, warnings: readonly string[]): RtrOutcome {
   return {
     isComplete: host.complete,
-    stdout: host.stdout.slice(0, limits.vendorOutputLengthMax),
-    stderr: host.stderr.slice(0, limits.vendorOutputLengthMax),
+    stdout: http.excerpt(host.stdout, limits.vendorOutputLengthMax),
+    stderr: http.excerpt(host.stderr, limits.vendorOutputLengthMax),
     sessionId: host.session_id,
     warnings,
   };
@@ -167,7 +167,9 @@ export async function fetchFile(
   );
   const host = hostOf(combined.resources, device);
   if ("error" in host) return host;
-  if (host.stderr !== "") return notFetched(device, { message: host.stderr.slice(0, limits.vendorOutputLengthMax) });
+  if (host.stderr !== "") {
+    return notFetched(device, { message: call.http.excerpt(host.stderr, limits.vendorOutputLengthMax) });
+  }
   const read = () =>
     callFalcon(
       call,

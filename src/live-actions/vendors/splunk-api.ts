@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { JsonObject } from "../../core/json.ts";
+import { limits } from "../../core/limits.ts";
 import type { AdapterCall, CredentialParam } from "../adapter.ts";
 import { readAnswer } from "../vendor-answer.ts";
 import { type VendorAnswer, VendorError, type VendorRequest } from "../vendor-http.ts";
@@ -184,11 +185,11 @@ const jobShape = z.object({
 });
 
 /** What a job said, for details: errors first, a few of them. */
-export function saidBy({ messages }: SplunkJob): readonly JsonObject[] {
+export function saidBy({ http }: AdapterCall, { messages }: SplunkJob): readonly JsonObject[] {
   const ranks = ["FATAL", "ERROR", "WARN"];
   return messages
     .filter(({ type }) => ranks.includes(type))
     .toSorted((a, b) => ranks.indexOf(a.type) - ranks.indexOf(b.type))
     .slice(0, 5)
-    .map(({ type, text }) => ({ type, text: text.slice(0, 500).toWellFormed() }));
+    .map(({ type, text }) => ({ type, text: http.excerpt(text, limits.vendorMessageLengthMax) }));
 }

@@ -129,7 +129,7 @@ async function create(call: AdapterCall): Promise<AdapterResult> {
   const sid = await runSearch(call, { search: notableSearch(notable), preview: "0", max_count: "1" });
   // sendalert has been called: that nobody can be asked how it went is no reason to call it again.
   const { last: job, warnings } = await awaitCompletion(call.http, () => readJob(call, sid), { isOver: () => true });
-  const said = job ? saidBy(job) : [];
+  const said = job ? saidBy(call, job) : [];
   const error = said.find(({ type }) => type !== "WARN");
   if (job?.hasFailed || error) {
     const reason = error ? `: ${error["text"]}` : ".";

@@ -93,7 +93,7 @@ async function search(call: AdapterCall): Promise<AdapterResult> {
     max_time: String(limits.siemSearchMs / 1_000),
   });
   const job = await readJob(call, sid);
-  if (job.hasFailed) return searchFailed(job, { backend: "splunk", query });
+  if (job.hasFailed) return searchFailed(call, job, { backend: "splunk", query });
   const rows = job.resultCount === 0 ? [] : await readRows(call, sid);
   const details = searchDetails("splunk", query, { rows, count: job.resultCount });
   const count = job.resultCount === 1 ? "1 result" : `${job.resultCount} results`;
@@ -101,7 +101,7 @@ async function search(call: AdapterCall): Promise<AdapterResult> {
     status: "SUCCEEDED",
     summary: `Splunk found ${count}${wanted.query === undefined ? ` for the phrase ${JSON.stringify(wanted.phrase.slice(0, 100))}` : ""}.`,
     details: { ...details, sid },
-    warnings: warningsOf(job),
+    warnings: warningsOf(call, job),
   };
 }
 
@@ -114,8 +114,8 @@ async function readRows(call: AdapterCall, sid: string): Promise<readonly Json[]
 const rowsShape = z.object({ results: z.array(z.record(z.string(), z.json())) });
 
 /** Of a job that Splunk gave up. */
-function searchFailed(job: SplunkJob, details: JsonObject): AdapterResult {
-  const said = saidBy(job);
+function searchFailed(call: AdapterCall, job: SplunkJob, details: JsonObject): AdapterResult {
+  const said = saidBy(call, job);
   const reason = typeof said[0]?.["text"] === "string" ? `: ${said[0]["text"]}` : ".";
   return failed("search_failed", `Splunk could not run the search${reason}`, {
     ...details,
@@ -124,7 +124,7 @@ function searchFailed(job: SplunkJob, details: JsonObject): AdapterResult {
   });
 }
 
-function warningsOf(job: SplunkJob): string[] {
+function warningsOf(call: AdapterCall, job: SplunkJob): string[] {
   const cut = job.isCutShort ? ["The search was stopped before its end: these are not all of its results."] : [];
-  return [...cut, ...saidBy(job).map(({ text }) => String(text))];
+  return [...cut, ...saidBy(call, job).map(({ text }) => String(text))];
 }
