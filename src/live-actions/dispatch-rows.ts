@@ -63,7 +63,16 @@ function leaseOf(timeoutMs: number): number {
   return timeoutMs + limits.dispatchLeaseMarginMs;
 }
 
-// Whatever runs calls its vendor, and counts.
+/** What runs is about to call its vendor, and counts. Takes the id of a new row. */
+function counting(running: string): string {
+  return `
+  insert into live_action_usage (id, tenant_id, day, capability, vendor_id, calls, cost)
+  select ?::uuid, tenant_id, (now() at time zone 'utc')::date, capability, vendor_id, 1, cost from ${running}
+  on conflict (tenant_id, day, capability, vendor_id)
+  do update set calls = live_action_usage.calls + 1, cost = live_action_usage.cost + excluded.cost
+`;
+}
+
 const insertSql = `
 with born as (
   insert into live_action_dispatch (id, tenant_id, created_at, request_id, mode, state, capability, vendor_id, target, params,
@@ -74,29 +83,35 @@ with born as (
     case when ?::boolean then clock_timestamp() end)
   on conflict do nothing
   returning *
-), used as (
-  insert into live_action_usage (id, tenant_id, day, capability, vendor_id, calls, cost)
-  select ?::uuid, tenant_id, (now() at time zone 'utc')::date, capability, vendor_id, 1, cost from born where state = 'RUNNING'
-  on conflict (tenant_id, day, capability, vendor_id)
-  do update set calls = live_action_usage.calls + 1, cost = live_action_usage.cost + excluded.cost
-)
+), used as (${counting("born where state = 'RUNNING'")})
 select born.*, pg_notify('riposte_run', id::text) from born`;
 
-/** Ends a dispatch that is still open. @returns Undefined where it has ended otherwise. */
+/**
+ * Ends a dispatch that is still open. One that ran and turned out to call nobody is given back to the usage, of the latest day that has one.
+ * @returns Undefined where it has ended otherwise.
+ */
 export function completeDispatch(
   em: EntityManager,
   { id, tenantId }: Pick<LiveActionDispatch, "id" | "tenantId">,
   result: DispatchResult,
 ): Promise<LiveActionDispatch | undefined> {
-  return oneOf(em, completeSql, [...resultValues(result), id, tenantId]);
+  return oneOf(em, completeSql, [...resultValues(result), result.status, id, tenantId]);
 }
 
 const completeSql = `
 with done as (
   update live_action_dispatch set state = 'COMPLETED', status = ?, summary = ?, details = ?::jsonb, error = ?, warnings = ?::jsonb,
-    completed_at = clock_timestamp(), sealed_credentials = null, lease_until = null, changed_xid = pg_current_xact_id()::text::bigint
+    completed_at = clock_timestamp(), sealed_credentials = null, lease_until = null, changed_xid = pg_current_xact_id()::text::bigint,
+    cost = case when ? = 'SIMULATED' then 0 else cost end
   where id = ? and tenant_id = ? and state <> 'COMPLETED'
-  returning *
+  returning *, old.state as state_before, old.cost as cost_before
+), given_back as (
+  update live_action_usage used set calls = used.calls - 1, cost = used.cost - done.cost_before
+  from done
+  where done.status = 'SIMULATED' and done.state_before = 'RUNNING'
+    and (used.tenant_id, used.capability, used.vendor_id) = (done.tenant_id, done.capability, done.vendor_id)
+    and used.day = (select max(day) from live_action_usage
+      where (tenant_id, capability, vendor_id) = (done.tenant_id, done.capability, done.vendor_id) and calls > 0)
 )
 select done.*, pg_notify('riposte_run', id::text) from done`;
 
@@ -115,12 +130,7 @@ with running as (
     changed_xid = pg_current_xact_id()::text::bigint
   where id = ? and tenant_id = ? and state = 'AWAITING_APPROVAL'
   returning *
-), used as (
-  insert into live_action_usage (id, tenant_id, day, capability, vendor_id, calls, cost)
-  select ?::uuid, tenant_id, (now() at time zone 'utc')::date, capability, vendor_id, 1, cost from running
-  on conflict (tenant_id, day, capability, vendor_id)
-  do update set calls = live_action_usage.calls + 1, cost = live_action_usage.cost + excluded.cost
-)
+), used as (${counting("running")})
 select running.*, pg_notify('riposte_run', id::text) from running`;
 
 function resultValues(result: DispatchResult | undefined): unknown[] {
@@ -132,7 +142,7 @@ function resultValues(result: DispatchResult | undefined): unknown[] {
 async function oneOf(em: EntityManager, sql: string, values: unknown[]): Promise<LiveActionDispatch | undefined> {
   const [row] = await em.execute<Record<string, unknown>[]>(sql, values);
   if (!row) return undefined;
-  const { pg_notify: _told, ...columns } = row;
+  const { pg_notify: _told, state_before: _state, cost_before: _cost, ...columns } = row;
   // Into a unit of work of its own: an identity map would keep what it read before.
   return em.fork({ clear: true }).map(LiveActionDispatch, columns as never);
 }

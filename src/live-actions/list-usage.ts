@@ -28,4 +28,4 @@ const usageSql = `
 select vendor_id as "vendorId", capability, sum(calls) as calls, sum(cost) as cost
 from live_action_usage
 where tenant_id = ? and day >= (?::timestamptz at time zone 'utc')::date and day < (?::timestamptz at time zone 'utc')
-group by vendor_id, capability order by vendor_id, capability`;
+group by vendor_id, capability having sum(calls) > 0 order by vendor_id, capability`;

@@ -133,6 +133,18 @@ describe("cost and quota", () => {
     expect(await usage(await tenantWith())).toEqual([]);
   });
 
+  test("are given back where it turns out that nobody was called", async () => {
+    const answer = async () => ({ status: "SIMULATED", summary: "A placeholder.", details: {} }) as const;
+    const idle = await dispatchWorld(database.orm, [scriptedAdapter({ credentials: [], answer })]);
+    const tenant = await tenantWith();
+    await allow(tenant, { callsPerDay: 1, costPerCall: 3, budgetPerMonth: 4 });
+    for (const _time of [1, 2]) {
+      const ended = await idle.dispatch(tenant, {});
+      expect([ended, await idle.row(ended.id)]).toMatchObject(Array(2).fill({ status: "SIMULATED", cost: 0 }));
+    }
+    expect(await usage(tenant)).toEqual([]);
+  });
+
   test("are told of the days asked for only", async () => {
     const tenant = await tenantWith("acme");
     await world.dispatch(tenant, { vendorId: "acme" });
