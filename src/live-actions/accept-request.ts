@@ -74,7 +74,7 @@ export function acceptRequest(registry: Registry, input: LiveActionInput): Accep
   const said = { capability, vendorId: vendorId ?? null, target, params };
   const by = { caseId: caseId ?? null, requestedBy: requestedBy ?? null };
   const credentials = shownCredentials(registry, parted.given);
-  const secrets = givenSecrets(registry, parted.given);
+  const secrets = givenSecrets(registry, { given: parted.given, params });
   const mask = createMask(secrets);
   return {
     ...{ requestId: requestId ?? newId(), capability, vendorId, caseId, requestedBy, target, params },
@@ -143,9 +143,23 @@ export function givenAgain(registry: Registry, shown: JsonObject | null | undefi
   return given;
 }
 
-/** The values of the secrets that were given as texts. */
-export function givenSecrets(registry: Registry, given: GivenCredentials): readonly string[] {
-  return [...given].flatMap(([name, source]) => ("text" in source && isSecret(registry, name) ? [source.text] : []));
+/** The values of the secrets that were given as texts, those too that stand where no adapter looks for them, within other params. */
+export function givenSecrets(
+  registry: Registry,
+  { given, params }: Pick<AcceptedRequest, "given" | "params">,
+): readonly string[] {
+  const own = [...given].flatMap(([name, source]) =>
+    "text" in source && isSecret(registry, name) ? [source.text] : [],
+  );
+  return [...own, ...secretsWithin(registry, params)];
+}
+
+function secretsWithin(registry: Registry, value: Json): string[] {
+  if (Array.isArray(value)) return value.flatMap((inner) => secretsWithin(registry, inner));
+  if (!isJsonObject(value)) return [];
+  return Object.entries(value).flatMap(([name, inner]) =>
+    typeof inner === "string" && registry.credentials().get(name)?.isSecret ? [inner] : secretsWithin(registry, inner),
+  );
 }
 
 function isSecret(registry: Registry, name: string): boolean {

@@ -108,15 +108,15 @@ async function begin(ports: DecidedPorts, dispatch: LiveActionDispatch): Promise
   });
   const credentials = planCredentials(adapter, { given, stored, mayRedirect: request.mayRedirect });
   const { target, params } = request;
+  const secrets = givenSecrets(ports.registry, { given, params });
   if (credentials.missing.length > 0) {
     const asked = { requestId: dispatch.requestId, target, params };
     const result = await missingCredentials(adapter, asked, { ...credentials, isUndoing: rollbackOfId != null });
-    await completeDispatch(ports.em(), dispatch, keepable(result, createMask(givenSecrets(ports.registry, given))));
+    await completeDispatch(ports.em(), dispatch, keepable(result, createMask(secrets)));
     ports.news.tellTenant(tenantId);
     return;
   }
   const undo = rollbackOfId == null ? undefined : await detailsOf(ports.em(), { tenantId, id: rollbackOfId });
-  const secrets = givenSecrets(ports.registry, given);
   void ports.performer
     .perform({ dispatch, adapter, target, params, secrets, credentials, undo })
     .catch((error: Error) => ports.log.warn({ id: dispatch.id, message: error.message }, "live_action.lost"));

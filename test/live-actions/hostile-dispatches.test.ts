@@ -70,6 +70,17 @@ describe("a reference to a secret", () => {
   });
 });
 
+test("a credential that stands within another param is not kept, nor shown", async () => {
+  const echo = async ({ params }: AdapterCall): Promise<AdapterResult> => ({
+    ...{ status: "SUCCEEDED", summary: `With ${JSON.stringify(params)}.`, details: params },
+  });
+  const { dispatch, tenant, row } = await withAdapter({ answer: echo });
+  const params = { auth: [{ acme_token: "misplaced-t0ken", user: "me" }] };
+  const ended = await dispatch(tenant, { params });
+  expect(ended.params).toEqual({ auth: [{ acme_token: "***", user: "me" }] });
+  expect(JSON.stringify([ended, await row(ended.id)])).not.toContain("misplaced-t0ken");
+});
+
 describe("what an adapter says", () => {
   test("holds no secret in its code either", async () => {
     const answer = async ({ credentials: own }: AdapterCall): Promise<AdapterResult> => ({
