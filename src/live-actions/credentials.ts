@@ -58,8 +58,8 @@ export interface CredentialPlan {
   readonly sources: ReadonlyMap<string, CredentialSource>;
   /** Required parameters that are nowhere: with several ways to sign in, those of the way that is nearest. Empty: nothing is missing. */
   readonly missing: readonly string[];
-  /** Set where an address or an account of the request's own keeps stored secrets away from the call. */
-  readonly isAddressStrange: boolean;
+  /** Stored secrets are kept away from the call: its address or its account is the request's own. */
+  readonly isWithheld: boolean;
 }
 
 interface CredentialSearch {
@@ -74,17 +74,17 @@ interface CredentialSearch {
 export function planCredentials(adapter: Adapter, search: CredentialSearch): CredentialPlan {
   const { credentials } = adapter;
   const { given, stored, mayRedirect } = search;
-  const isAddressStrange =
+  const isElsewhere =
     !mayRedirect && credentials.some((param) => isAddress(param) && "text" in (given.get(param.name) ?? {}));
   const shown = mayRedirect ? [] : shownToStrangers(credentials, given);
   const sources = new Map<string, CredentialSource>();
   for (const { name } of credentials) {
     const source = given.get(name) ?? { secret: name };
-    const isKept = !isAddressStrange && !shown.includes(name);
-    if ("text" in source || (isKept && stored.has(source.secret))) sources.set(name, source);
+    const isWithheld = isElsewhere || shown.includes(name);
+    if ("text" in source || (!isWithheld && stored.has(source.secret))) sources.set(name, source);
   }
   const missing = [...new Set([...missingOf(adapter, sources), ...shown])];
-  return { sources, missing, isAddressStrange: isAddressStrange || shown.length > 0 };
+  return { sources, missing, isWithheld: isElsewhere || shown.length > 0 };
 }
 
 /**

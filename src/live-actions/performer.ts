@@ -96,7 +96,7 @@ export class Performer {
         // Taken out of the store meanwhile.
         const result = await missingCredentials(adapter, request, {
           missing,
-          isAddressStrange: false,
+          isWithheld: false,
           isUndoing: undo !== undefined,
         });
         return keepable(result, createMask(secrets));

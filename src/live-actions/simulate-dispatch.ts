@@ -18,7 +18,7 @@ export function dryRun(adapter: Adapter, request: AdapterRequest): Promise<Dispa
   return preview(adapter, request, "this is a dry run, so nobody was contacted.");
 }
 
-interface Lack extends Pick<CredentialPlan, "missing" | "isAddressStrange"> {
+interface Lack extends Pick<CredentialPlan, "missing" | "isWithheld"> {
   /** Of a rollback: what the adapter previews is what it would undo. */
   readonly isUndoing: boolean;
 }
@@ -27,13 +27,13 @@ interface Lack extends Pick<CredentialPlan, "missing" | "isAddressStrange"> {
 export async function missingCredentials(
   adapter: Adapter,
   request: AdapterRequest,
-  { missing, isAddressStrange, isUndoing }: Lack,
+  { missing, isWithheld, isUndoing }: Lack,
 ): Promise<DispatchResult> {
   const verb = missing.length === 1 ? "is" : "are";
-  const strange = isAddressStrange
+  const withheld = isWithheld
     ? " Stored credentials are not sent to an address of the request's own, nor to its own account: give none of them, or all."
     : "";
-  const why = `${missing.join(", ")} ${verb} missing, so nobody was contacted.${strange}`;
+  const why = `${missing.join(", ")} ${verb} missing, so nobody was contacted.${withheld}`;
   const { capability, vendorId } = adapter;
   const result = isUndoing
     ? simulated(`Simulated the rollback of ${capability} on ${request.target} with ${vendorId}: ${why}`, why, {})

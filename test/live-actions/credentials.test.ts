@@ -52,7 +52,7 @@ describe("the credentials of a call", () => {
     expect(plan({ acme_id: "me" }, ["acme_id", "acme_token"])).toEqual({
       sources: { acme_id: { text: "me" }, acme_token: { secret: "acme_token" } },
       missing: [],
-      isAddressStrange: false,
+      isWithheld: false,
     });
   });
 
@@ -69,15 +69,15 @@ describe("the credentials of a call", () => {
   test("that are stored do not go to an address that the caller chose, unless the caller could have stored it", () => {
     const params = { acme_url: "https://evil.example" };
     const stored = ["acme_id", "acme_token"];
-    expect(plan(params, stored)).toMatchObject({ missing: stored, isAddressStrange: true });
+    expect(plan(params, stored)).toMatchObject({ missing: stored, isWithheld: true });
     const referred = { ...params, acme_id: "me", acme_token: { $secret: "acme_token" } };
-    expect(plan(referred, stored)).toMatchObject({ missing: ["acme_token"], isAddressStrange: true });
-    expect(plan(params, stored, true)).toMatchObject({ missing: [], isAddressStrange: false });
+    expect(plan(referred, stored)).toMatchObject({ missing: ["acme_token"], isWithheld: true });
+    expect(plan(params, stored, true)).toMatchObject({ missing: [], isWithheld: false });
     expect(plan({ ...params, acme_id: "me", acme_token: "mine" }).missing).toEqual([]);
     expect(plan({ acme_url: { $secret: "acme_url" } }, [...stored, "acme_url"]).missing).toEqual([]);
     const shown = { acme_id: { $secret: "acme_id" }, acme_token: "my-own" };
-    expect(plan(shown, stored)).toMatchObject({ missing: ["acme_id"], isAddressStrange: true });
-    expect(plan(shown, stored, true)).toMatchObject({ missing: [], isAddressStrange: false });
+    expect(plan(shown, stored)).toMatchObject({ missing: ["acme_id"], isWithheld: true });
+    expect(plan(shown, stored, true)).toMatchObject({ missing: [], isWithheld: false });
   });
 });
 
@@ -99,12 +99,12 @@ describe("a parameter that says where the vendor is", () => {
     "bolt_proxy",
     "bolt_verify_tls",
   ])("is known by its name: %s", (name) => {
-    expect(planFor(name)).toMatchObject({ missing: ["bolt_token"], isAddressStrange: true });
+    expect(planFor(name)).toMatchObject({ missing: ["bolt_token"], isWithheld: true });
   });
 
   test("is none where it is a region or an index", () => {
     for (const name of ["bolt_region", "bolt_index", "bolt_urls_seen"])
-      expect(planFor(name)).toMatchObject({ missing: [], isAddressStrange: false });
+      expect(planFor(name)).toMatchObject({ missing: [], isWithheld: false });
   });
 });
 
