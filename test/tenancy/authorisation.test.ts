@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { schema } from "../../src/schema.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
-import { documentFor, type RootField, rootFieldsOf } from "./generated-documents.ts";
-import { canary, definitionOf, neverWere, type References, rootFields } from "./root-fields.ts";
-import { type Answer, codesOf, firstAnswer, makeStranger, mutate, seed, send, stir } from "./strangers.ts";
+import { answersOf } from "./field-answers.ts";
+import { rootFieldsOf } from "./generated-documents.ts";
+import { canary, neverWere, type References, rootFields } from "./root-fields.ts";
+import { type Answer, codesOf, makeStranger, seed, send, stir } from "./strangers.ts";
 
 const fields = rootFieldsOf(schema);
 const known = fields.filter(({ path }) => rootFields[path] !== undefined);
@@ -18,26 +19,6 @@ beforeAll(async () => {
   never = neverWere(theirs);
 });
 afterAll(() => server.close());
-
-interface Caller {
-  readonly token: string | null;
-  /** Makes something happen that endless streams tell. */
-  readonly stir?: () => Promise<unknown>;
-}
-
-/** Every answer of one field to one caller, call by call. */
-async function answersOf(root: RootField, refs: References, { token, stir }: Caller): Promise<Answer[]> {
-  const answers: Answer[] = [];
-  const row = rootFields[root.path];
-  for (const variables of row?.calls(refs) ?? []) {
-    const query = documentFor(root, variables);
-    const stream = { token, query, variables, ...(row?.isEndless && stir ? { stir } : {}) };
-    answers.push(
-      root.kind === "subscription" ? await firstAnswer(server, stream) : await send(server, token, query, variables),
-    );
-  }
-  return answers;
-}
 
 describe("the table of root fields", () => {
   test("has a row for every root field of the schema, and no other", () => {
@@ -56,7 +37,7 @@ describe("the table of root fields", () => {
 
 describe("without a token", () => {
   test.each(known)("$path is refused as UNAUTHENTICATED", async (root) => {
-    for (const answer of await answersOf(root, theirs, { token: null })) {
+    for (const answer of await answersOf(server, root, theirs, { token: null })) {
       expect(codesOf(answer)).toEqual(["UNAUTHENTICATED"]);
       expect(Object.values(answer.data ?? {}).filter((value) => value !== null)).toEqual([]);
     }
@@ -73,7 +54,7 @@ describe("to a stranger", () => {
         await stir(server, server.adminToken, { ref: theirs.actionName, context: { finding: { title: canary } } });
         await stir(server, token);
       };
-      const answers = await answersOf(root, refs, { token, stir: both });
+      const answers = await answersOf(server, root, refs, { token, stir: both });
       return answers.map((answer) => comparable(answer, refs, name));
     };
     const [aboutTheirs, aboutNever] = [await answersTo(theirs), await answersTo(never)];
@@ -131,45 +112,4 @@ function comparable(answer: Answer, refs: References, callerName: string): strin
     .replace(/"[0-9a-f]{64}"/g, '"<hash>"')
     .replace(/"lastUsedAt":(null|"<instant>")/g, '"lastUsedAt":<written by the way>')
     .replace(/"durationMs":[\d.]+/g, '"durationMs":<ms>');
-}
-
-describe("each role", () => {
-  const roles = ["free", "viewer", "operator", "author", "admin"] as const;
-
-  test("may use the root fields that the reviewed table gives it", async () => {
-    const admin = await makeStranger(server, "customer");
-    const tokens = new Map<string, string>();
-    for (const role of roles) {
-      const input = { name: role, roles: [role === "free" ? "security_lead" : role] };
-      tokens.set(role, (await mutate<{ token: string }>(server, admin, "createApiToken", "token", input)).token);
-    }
-    const columns = [...tokens, ["host", server.adminToken] as const];
-    await mutate(server, server.adminToken, "registerAction", "action { id }", {
-      definition: definitionOf("own-action"),
-    });
-    const lines = [heading(columns.map(([role]) => role))];
-    for (const root of known) {
-      const cells: string[] = [];
-      for (const [role, token] of columns) {
-        const owner = role === "host" ? server.adminToken : admin;
-        const [answer] = await answersOf(root, never, { token, stir: () => stir(server, owner) });
-        cells.push(codesOf(answer ?? {}).includes("FORBIDDEN") ? "-" : "yes");
-      }
-      lines.push(line(root.path, cells));
-    }
-    await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("../golden/permissions.txt");
-  });
-});
-
-function heading(roles: readonly string[]): string {
-  return [
-    "Who may use which root field: measured by calling each. free: a role of one's own, such as security_lead;",
-    "admin: of a customer's tenant; host: an admin of the first tenant.",
-    "",
-    line("", roles),
-  ].join("\n");
-}
-
-function line(name: string, cells: readonly string[]): string {
-  return [name.padEnd(34), ...cells.map((cell) => cell.padEnd(9))].join("").trimEnd();
 }
