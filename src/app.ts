@@ -1,6 +1,7 @@
 import path from "node:path";
 import { actionDefinitionSchema } from "./actions/definition-schema.ts";
 import { createAdmission } from "./admission.ts";
+import { type AgentFile, agentFilePath, createAgentFile } from "./agent-file.ts";
 import { AuditSealer } from "./audit/audit-sealer.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
@@ -102,6 +103,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
   const { stop, ...runs } = await startRunEngine(parts);
   closers.push(stop);
 
+  const agentFile = createAgentFile();
   const contexts = createContexts({
     orm: requests,
     authenticator,
@@ -114,10 +116,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     ...edgeRules(config, authenticator),
     schema,
     log,
-    documents: {
-      "/api/actions/schema": schemaDocument(actionDefinitionSchema),
-      "/api/playbooks/schema": schemaDocument(playbookDocumentSchema),
-    },
+    documents: documentsWith(agentFile),
     posts: { "/events": createEventPost({ operation, clock, dispatch: runs.dispatch }) },
     readiness: createReadiness({ orm, engine: runs.engine }),
   });
@@ -136,6 +135,15 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
 
 const wallAdvice =
   "Tenants are kept apart by the queries alone: let the database's user make roles (alter role … createrole), or make the role riposte_requests and grant it to that user.";
+
+/** What everybody may read, whoever they are. */
+function documentsWith(agentFile: () => Promise<AgentFile>) {
+  return {
+    "/api/actions/schema": schemaDocument(actionDefinitionSchema),
+    "/api/playbooks/schema": schemaDocument(playbookDocumentSchema),
+    [agentFilePath]: async () => agentDocument(await agentFile()),
+  };
+}
 
 function schemaDocument(schema: JsonObject) {
   return { contentType: "application/schema+json", body: JSON.stringify(schema) };
@@ -159,6 +167,11 @@ function edgeRules(config: Config, authenticator: Authenticator) {
     admit: createAdmission(authenticator, config),
     isSignedIn: async (authorization: string) => (await authenticator.authenticate(authorization)) !== undefined,
   };
+}
+
+/** `x-sha256` is what `sha256sum` prints. */
+function agentDocument({ text, sha256 }: AgentFile) {
+  return { contentType: "text/javascript; charset=utf-8", body: text, headers: { "x-sha256": sha256 } };
 }
 
 /** What actions and live actions may connect to. */

@@ -11,25 +11,33 @@ import type { Task } from "./task.ts";
 import { createTaskDesk } from "./task-desk.ts";
 import { openTaskRecords } from "./task-records.ts";
 
+export interface AgentPorts {
+  readonly say: Say;
+  readonly signal: AbortSignal;
+  /** What is under way gets these times when the agent is stopped; shorter ones are for tests. */
+  readonly stopTimes?: { readonly graceMs: number; readonly deliveryMs: number };
+}
+
 /**
  * Enrols where that is still to be done, then serves until the signal is aborted.
  * @throws NotAdmitted, StateUnusable, EnrolmentFailed, with a message for the agent's user.
  */
-export async function runAgent(settings: Settings, { say, signal }: { say: Say; signal: AbortSignal }): Promise<void> {
+export async function runAgent(settings: Settings, given: AgentPorts): Promise<void> {
+  const { say, signal } = given;
   const state = await openStateDirectory(settings.stateDirectory);
   try {
     const known = await state.readIdentity();
-    if (!known) return await serve(await enrolAnew(settings, { state, say }), { state, say, signal });
+    if (!known) return await serve(await enrolAnew(settings, { state, say }), { ...given, state });
     checkServer(known, settings);
     try {
-      await serve(known, { state, say, signal });
+      await serve(known, { ...given, state });
     } catch (error) {
       // Revoked, and started with a token for a new beginning: else the token would never be looked at.
       if (!(error instanceof NotAdmitted) || settings.enrolmentToken === undefined || signal.aborted) throw error;
       say(
         `${settings.server} does not accept the agent ${known.agentId}: ${error.message} Trying the enrolment token.`,
       );
-      await serve(await enrolAnew(settings, { state, say }), { state, say, signal });
+      await serve(await enrolAnew(settings, { state, say }), { ...given, state });
     }
   } finally {
     await state.release();
@@ -63,9 +71,11 @@ async function enrolAnew(
   return identity;
 }
 
+const usualStopTimes = { graceMs: bounds.stopGraceMs, deliveryMs: bounds.stopDeliveryMs };
+
 async function serve(
   identity: Identity,
-  { state, say, signal }: { state: StateDirectory; say: Say; signal: AbortSignal },
+  { state, say, signal, stopTimes = usualStopTimes }: AgentPorts & { readonly state: StateDirectory },
 ): Promise<void> {
   const { agentId, server, token } = identity;
   const host: Host = { agentId, workDirectory: join(state.path, "work") };
@@ -83,7 +93,7 @@ async function serve(
   try {
     await Promise.race([stopped, link.closed]);
     say("Stopping. Scripts under way get some time to end.");
-    await desk.stop({ graceMs: bounds.stopGraceMs, deliveryMs: bounds.stopDeliveryMs });
+    await desk.stop(stopTimes);
   } catch (error) {
     await desk.stop({ graceMs: 0, deliveryMs: 0 });
     throw error;

@@ -1,6 +1,6 @@
 /**
  * Bounds of the agent, which is a program of its own and shares no code with the server. The name ends in the unit. Where the server has
- * the same bound, `test/agent/bounds.test.ts` holds the two together.
+ * the same bound, `test/agent/protocol.test.ts` holds the two together.
  */
 export const bounds = {
   // ---- Scripts, as of the server's local executor -----------------------------------------------------------------

@@ -16,14 +16,20 @@ import { type Asker, createSharedQueries, type SharedQueries } from "./shared-qu
 import { createSockets, type Sockets } from "./sockets.ts";
 import { watchStreams } from "./stream-watch.ts";
 
+export interface ServedDocument {
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export interface EdgeOptions extends PipelineOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
   /** Origins of foreign pages that may call us; `*` for all. */
   readonly allowedOrigins: readonly string[];
-  /** Fixed JSON documents by path, such as `/api/actions/schema`. */
-  readonly documents: Readonly<Record<string, { readonly contentType: string; readonly body: string }>>;
+  /** Fixed documents for everybody by path, such as `/api/actions/schema`; one that takes work is made when it is first asked for. */
+  readonly documents: Readonly<Record<string, ServedDocument | (() => Promise<ServedDocument>)>>;
   /** What rooms answer to a POST by path, such as `/events`. */
   readonly posts?: Readonly<Record<string, PostHandler>>;
   /** What this node needs to do its work, by name, and whether it is there. */
@@ -164,11 +170,10 @@ async function handle(parts: Parts, request: IncomingMessage, response: ServerRe
   if (path === "/graphql") return handleGraphql(parts, request, response);
   const document = Object.hasOwn(parts.options.documents, path) ? parts.options.documents[path] : undefined;
   if (document && (request.method === "GET" || request.method === "HEAD")) {
-    response.writeHead(200, {
-      "content-type": document.contentType,
-      "content-length": Buffer.byteLength(document.body),
-    });
-    response.end(request.method === "HEAD" ? undefined : document.body);
+    const { contentType, body, headers } = typeof document === "function" ? await document() : document;
+    const length = Buffer.byteLength(body);
+    response.writeHead(200, { ...headers, "content-type": contentType, "content-length": length });
+    response.end(request.method === "HEAD" ? undefined : body);
     return;
   }
   refuse(request, response, {

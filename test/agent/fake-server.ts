@@ -104,6 +104,7 @@ export async function startFakeServer(port = 0): Promise<FakeServer> {
     },
     cut,
     async close() {
+      if (!http.listening) return;
       cut();
       http.close();
       await once(http, "close");
