@@ -57,7 +57,8 @@ export async function dispatchLiveAction(
   const request = acceptRequest(ports.registry, input);
   const governance = await governanceFor(ctx, ports.registry, request);
   const decision = await decide(ports.registry, request, { governance, mode, mayRedirect: mayRedirect(ctx) });
-  const dispatch = await begin(ctx, ports, { request, decision, mode });
+  const operation = mode === "DRY_RUN" && input.dryRun !== true ? "dryRunLiveAction" : "dispatchLiveAction";
+  const dispatch = await begin(ctx, ports, { operation, request, decision, mode });
   if (!dispatch) return answerKnown(ctx, ports, { ...request, mode });
   ports.news.tellTenant(ctx.tenantId);
   if (decision.what === "call" && dispatch.state === "RUNNING") {
@@ -113,7 +114,7 @@ async function decide(registry: Registry, request: AcceptedRequest, circumstance
   return approvers ? { what: "ask", call, approvers } : { what: "call", call };
 }
 
-interface Beginning {
+interface Beginning extends Pick<NewDispatch, "operation"> {
   readonly request: AcceptedRequest;
   readonly decision: Decision;
   readonly mode: LiveActionDispatch["mode"];
@@ -123,12 +124,21 @@ interface Beginning {
 async function begin(
   { em, tenantId, actor, ...ctx }: OperationContext,
   { sealer }: DispatchPorts,
-  { request, decision, mode }: Beginning,
+  { operation, request, decision, mode }: Beginning,
 ): Promise<LiveActionDispatch | undefined> {
   const { requestId, capability, caseId, requestedBy, inputHash, shown } = request;
   const id = newId();
   const givenCredentials = shown.credentials;
-  const said = { requestId, capability, caseId, requestedBy, inputHash, target: shown.target, givenCredentials };
+  const said = {
+    operation,
+    requestId,
+    capability,
+    caseId,
+    requestedBy,
+    inputHash,
+    target: shown.target,
+    givenCredentials,
+  };
   if (decision.what === "answer") {
     // Params are kept for people who look at what was done; where no adapter knows which of them are credentials, they are not.
     const params = decision.result.error === "executor_not_found" ? {} : shown.params;

@@ -1,9 +1,11 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
+import { auditedIf, auditValues } from "../audit/record-audit.ts";
 import { newId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Actor } from "../tenancy/operation-context.ts";
 import type { AcceptedRequest } from "./accept-request.ts";
+import { auditedEnd, beginningDeed } from "./audit-dispatch.ts";
 import type { DispatchResult } from "./dispatch-result.ts";
 import { LiveActionDispatch } from "./entities.ts";
 
@@ -15,6 +17,8 @@ export interface NewDispatch
   extends Pick<AcceptedRequest, "requestId" | "capability" | "vendorId" | "caseId" | "requestedBy" | "inputHash"> {
   readonly id: string;
   readonly tenantId: string;
+  /** The root field that asked for it. */
+  readonly operation: "dispatchLiveAction" | "dryRunLiveAction" | "rollbackLiveAction";
   readonly mode: LiveActionDispatch["mode"];
   readonly actor: Actor;
   /** As they are shown. */
@@ -34,7 +38,7 @@ export type DispatchStart =
   | { readonly name: "AWAITING_APPROVAL"; readonly approvalId: string; readonly sealed: string | undefined };
 
 /**
- * Writes a dispatch down, and what it uses where it runs, by one statement.
+ * Writes a dispatch down, what it uses where it runs, and its entry in the audit trail, by one statement.
  * @returns Undefined where there is one of this request already, or another that rolls the same one back.
  */
 export async function insertDispatch(em: EntityManager, row: NewDispatch): Promise<LiveActionDispatch | undefined> {
@@ -50,6 +54,7 @@ export async function insertDispatch(em: EntityManager, row: NewDispatch): Promi
     ...resultValues(result),
     result !== undefined,
     newId(),
+    ...auditValues({ tenantId, actor }, beginningDeed(row)),
   ];
   return oneOf(em, insertSql, values);
 }
@@ -83,7 +88,7 @@ with born as (
     case when ?::boolean then clock_timestamp() end)
   on conflict do nothing
   returning *
-), used as (${counting("born where state = 'RUNNING'")})
+), used as (${counting("born where state = 'RUNNING'")}), ${auditedIf("born")}
 select born.*, pg_notify('riposte_run', id::text) from born`;
 
 /**
@@ -112,7 +117,7 @@ with done as (
     and (used.tenant_id, used.capability, used.vendor_id) = (done.tenant_id, done.capability, done.vendor_id)
     and used.day = (select max(day) from live_action_usage
       where (tenant_id, capability, vendor_id) = (done.tenant_id, done.capability, done.vendor_id) and calls > 0)
-)
+), ${auditedEnd("done")}
 select done.*, pg_notify('riposte_run', id::text) from done`;
 
 /** Lets a dispatch run that was asked about, and counts it. @returns Undefined where it does not wait any more. */

@@ -2,6 +2,7 @@ import type { EntityManager } from "@mikro-orm/postgresql";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { RegularLook } from "../core/regular-look.ts";
+import { auditedEnd } from "./audit-dispatch.ts";
 import type { PerformerPorts } from "./performer.ts";
 
 export interface SweeperPorts {
@@ -44,6 +45,6 @@ with lost as (
     warnings = '[]', completed_at = clock_timestamp(), sealed_credentials = null, lease_until = null,
     changed_xid = pg_current_xact_id()::text::bigint
   where state = 'RUNNING' and lease_until < clock_timestamp()
-  returning id, tenant_id
-)
+  returning *
+), ${auditedEnd("lost")}
 select id, tenant_id as "tenantId", pg_notify('riposte_run', id::text) from lost`;

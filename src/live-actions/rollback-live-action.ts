@@ -95,6 +95,7 @@ async function begin(
   const [id, requestId] = [newId(), newId()];
   const row: Omit<NewDispatch, "state" | "cost"> = {
     ...{ id, tenantId, requestId, mode: "LIVE", actor, capability, vendorId, target, params, reason },
+    operation: "rollbackLiveAction",
     ...{ caseId: caseId ?? undefined, requestedBy: undefined, rollbackOfId: rolledBack.id },
     givenCredentials: givenCredentials ?? {},
     inputHash: sha256(canonicalJson({ rollbackOf: rolledBack.id })),

@@ -1,7 +1,8 @@
 import { LockMode } from "@mikro-orm/core";
 import type { Approver } from "../approvals/approver.ts";
+import { recordAudit } from "../audit/record-audit.ts";
 import { type Issue, ValidationFailure } from "../core/failures.ts";
-import { isStorableText } from "../core/json.ts";
+import { isStorableText, type JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { LiveActionPolicy } from "./entities.ts";
@@ -30,6 +31,7 @@ const defaultApprovers: readonly Approver[] = [{ role: "admin" }];
 
 /**
  * Sets what the tenant allows of a capability, with one vendor or with all. Policies of one vendor and of all hold beside each other.
+ * Setting what is set changes nothing.
  * @throws ValidationFailure with every problem at once.
  */
 export async function setLiveActionPolicy(ctx: OperationContext, input: PolicyInput): Promise<LiveActionPolicy> {
@@ -51,15 +53,26 @@ export async function setLiveActionPolicy(ctx: OperationContext, input: PolicyIn
     if (!known && (await em.count(LiveActionPolicy, { tenantId })) >= limits.policiesPerTenantMax) throw tooMany();
     const policy =
       known ?? em.create(LiveActionPolicy, { ...where, approvers: defaultApprovers, requireApproval: false });
+    const before = known ? JSON.stringify(shownPolicy(known)) : undefined;
     const { requireApproval, callsPerDay, costPerCall, budgetPerMonth } = input;
     policy.requireApproval = requireApproval ?? policy.requireApproval;
     if (approvers.length > 0) policy.approvers = approvers;
     if (callsPerDay !== undefined) policy.callsPerDay = callsPerDay;
     if (costPerCall !== undefined) policy.costPerCall = costPerCall;
     if (budgetPerMonth !== undefined) policy.budgetPerMonth = budgetPerMonth;
+    const detail = shownPolicy(policy);
+    if (JSON.stringify(detail) === before) return policy;
     await em.persist(policy).flush();
+    await recordAudit(em, ctx, { operation: "setLiveActionPolicy", subject: `capability:${capability}`, detail });
     return policy;
   });
+}
+
+/** What a policy says, for the audit trail. */
+function shownPolicy(policy: LiveActionPolicy): JsonObject {
+  const { vendorId = null, requireApproval, callsPerDay = null, costPerCall = null, budgetPerMonth = null } = policy;
+  const approvers = policy.approvers.map((approver) => ({ ...approver }));
+  return { vendorId, requireApproval, approvers, callsPerDay, costPerCall, budgetPerMonth };
 }
 
 /** The tenant's policies, by capability, of all vendors first. */

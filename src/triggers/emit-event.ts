@@ -29,7 +29,8 @@ export async function emitEvent(
   reading?: Reading,
 ): Promise<EmittedEvent> {
   const { type, key, data, at = clock.now() } = acceptEvent(incoming, reading);
-  const recorded = await recordEvent(ctx.em, ctx.tenantId, { type, key, data, at, by: ctx.actor });
+  const emitted = { type, key, data, at, by: ctx.actor, operation: "emitEvent" };
+  const recorded = await recordEvent(ctx.em, ctx.tenantId, emitted);
   const event = recorded.dispatchedAt == null ? await dispatch(recorded) : recorded;
   const runs = await ctx.em.find(
     Run,

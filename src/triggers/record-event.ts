@@ -1,4 +1,5 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
+import { auditedIf, auditValues, type Deed } from "../audit/record-audit.ts";
 import { ConflictFailure } from "../core/failures.ts";
 import { newId } from "../core/ids.ts";
 import { canonicalJson, type JsonObject, sha256 } from "../core/json.ts";
@@ -16,6 +17,8 @@ export interface NewEvent {
   readonly by: Actor;
   /** The one playbook that it is for. */
   readonly playbookId?: string;
+  /** What the audit trail calls it, where somebody has emitted it. */
+  readonly operation?: Deed["operation"];
 }
 
 /**
@@ -28,8 +31,13 @@ export async function recordEvent(em: EntityManager, tenantId: string, event: Ne
   const id = newId();
   const { type, key = id, data, at, by, playbookId = null } = event;
   const dataHash = sha256(canonicalJson(data));
-  const values = [id, tenantId, type, key, at.getTime(), JSON.stringify(data), dataHash];
-  await em.execute(insertSql, [...values, by.kind, by.name, by.id ?? null, playbookId]);
+  const values: unknown[] = [id, tenantId, type, key, at.getTime(), JSON.stringify(data), dataHash];
+  values.push(by.kind, by.name, by.id ?? null, playbookId);
+  if (event.operation === undefined) await em.execute(insertSql, values);
+  else {
+    const deed = { operation: event.operation, subject: `event:${type}`, detail: { eventId: id, key, dataHash } };
+    await em.execute(insertAuditedSql, [...values, ...auditValues({ tenantId, actor: by }, deed)]);
+  }
   const row = await em.findOneOrFail(TriggerEvent, { tenantId, type, key }, { disableIdentityMap: true });
   if (row.dataHash !== dataHash) {
     const message = `An event ${type} with this key has come before, with other data. Take a new key for a new event.`;
@@ -42,3 +50,4 @@ const insertSql = `
 insert into trigger_event (id, tenant_id, created_at, type, key, at, data, data_hash, emitted_by_kind, emitted_by_name, emitted_by_id, playbook_id)
 values (?, ?, now(), ?, ?, to_timestamp(?::float8 / 1000), ?::jsonb, ?, ?, ?, ?, ?)
 on conflict (tenant_id, type, key) do nothing`;
+const insertAuditedSql = `with born as (${insertSql} returning id), ${auditedIf("born")} select from born`;
