@@ -52,7 +52,7 @@ async function start(): Promise<void> {
   await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
   const { port } = probe.address() as AddressInfo;
   await new Promise((resolve) => probe.close(resolve));
-  const env = { PLUGINS: "./test/crash/calling-plugin.mjs" };
+  const env = { PLUGINS: "./test/live-actions/plugins/calling.mjs" };
   server = await startServerProcess({ dataDirectory: path.join(directory, "data"), port, token, env });
 }
 
