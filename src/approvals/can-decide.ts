@@ -19,8 +19,9 @@ export function mayDecide(
   return isRequester && !settings.allowSelfApproval ? "own_request" : "yes";
 }
 
-/** True for who has one of the roles, or is the one named. */
+/** True for who has one of the roles, or is the one named. An agent is a machine, whatever it is called. */
 export function isApprover({ actor, roles }: Caller, { approvers }: Pick<Approval, "approvers">): boolean {
+  if (actor.kind === "AGENT") return false;
   return approvers.some((approver) =>
     "role" in approver ? roles.includes(approver.role) : approver.user === actor.name,
   );

@@ -1,11 +1,12 @@
 import { LockMode, raw } from "@mikro-orm/core";
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { recordAudit } from "../audit/record-audit.ts";
-import { ForbiddenError, NotFoundFailure, StateFailure } from "../core/failures.ts";
+import { ForbiddenError, NotFoundFailure, StateFailure, UnauthenticatedError } from "../core/failures.ts";
 import { isUuid } from "../core/ids.ts";
 import { checkComment } from "../core/reason.ts";
 import { Tenant } from "../tenancy/entities.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
+import { isRevokedToken } from "../tenancy/revoked-token.ts";
 import { approversText, mayDecide } from "./can-decide.ts";
 import { Approval } from "./entities.ts";
 import { unshared } from "./find-approval.ts";
@@ -31,7 +32,8 @@ export interface DecidePorts {
  * of its time and of its run.
  * @returns The request as decided.
  * @throws ValidationFailure for a comment that can't be kept; NotFoundFailure; StateFailure `approval_approved`, `approval_rejected`,
- * `approval_expired` or `approval_closed`; ForbiddenError for who may not decide it, which says who may.
+ * `approval_expired`, `approval_closed` or `requester_revoked`; ForbiddenError for who may not decide it, which says who may;
+ * UnauthenticatedError for a token that was revoked a moment ago.
  */
 export async function decideApproval(
   ctx: OperationContext,
@@ -46,7 +48,9 @@ export async function decideApproval(
     if (!found) throw noSuchApproval();
     const now = await databaseTime(em);
     const tenant = await em.findOneOrFail(Tenant, { id: ctx.tenantId }, unshared);
+    await refuseRevokedDecider(em, ctx);
     refuse(ctx, found, { now, tenant });
+    if (decision === "APPROVE") await refuseForRevoked(em, found);
     const changedXid = raw("pg_current_xact_id()::text::bigint");
     await em.nativeUpdate(Approval, where, {
       status: decision === "APPROVE" ? "APPROVED" : "REJECTED",
@@ -84,6 +88,21 @@ function refuse(ctx: OperationContext, approval: Approval, { now, tenant }: Pres
       "You asked for this yourself, by starting its run, emitting its event or dispatching it, so another approver has to decide. The tenant's setting allowSelfApproval would permit it.",
     );
   }
+}
+
+/** Who is still believed in elsewhere decides nothing: a node takes a moment to hear that a token was revoked. */
+async function refuseRevokedDecider(em: EntityManager, { tenantId, actor }: OperationContext): Promise<void> {
+  if (actor.kind !== "TOKEN" || actor.id === undefined || !(await isRevokedToken(em, tenantId, actor.id))) return;
+  throw new UnauthenticatedError("The token is no longer valid.");
+}
+
+/** A run of a stolen token is not let go on by a yes. What a live action does then, it says itself. */
+async function refuseForRevoked(em: EntityManager, { tenantId, runId, requesterId }: Approval): Promise<void> {
+  if (runId == null || requesterId == null || !(await isRevokedToken(em, tenantId, requesterId))) return;
+  throw new StateFailure(
+    "requester_revoked",
+    "The token that asked for this was revoked. Reject it, or cancel its run; somebody else can ask again.",
+  );
 }
 
 function refuseState({ status, expiresAt, decidedAt, decidedByName }: Approval, now: Date): void {

@@ -5,7 +5,7 @@ import { DomainFailure } from "../core/failures.ts";
 import type { JsonObject } from "../core/json.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Sealer } from "../secrets/seal.ts";
-import { ApiToken } from "../tenancy/entities.ts";
+import { isRevokedToken } from "../tenancy/revoked-token.ts";
 import { givenSecrets } from "./accept-request.ts";
 import { requestPurpose, type SealedRequest } from "./ask-approval.ts";
 import { planCredentials, secretNamesOf } from "./credentials.ts";
@@ -92,7 +92,7 @@ async function approve(em: EntityManager, registry: Registry, dispatch: LiveActi
 /** Whether who asked may ask for nothing any more: a token that was stolen is revoked, and what it left behind is not carried out. */
 async function isRevoked(em: EntityManager, { tenantId, actorKind, actorId }: LiveActionDispatch): Promise<boolean> {
   if (actorKind !== "TOKEN" || actorId == null) return false;
-  return (await em.count(ApiToken, { id: actorId, tenantId, revokedAt: { $ne: null } })) > 0;
+  return isRevokedToken(em, tenantId, actorId);
 }
 
 /** The call goes on by itself; who decided does not wait for it. */

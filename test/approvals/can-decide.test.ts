@@ -24,6 +24,14 @@ describe("a request can be decided by", () => {
     expect(isApprover(alice, { approvers })).toBe(false);
   });
 
+  test("a person as by a token, and never an agent", () => {
+    const approvers = [{ role: "agent" }, { user: "alice" }];
+    const any = { approvers, requesterId: null };
+    expect(mayDecide({ ...alice, actor: { ...alice.actor, kind: "MEMBER" } }, any, strict)).toBe("yes");
+    const agent = { actor: { ...alice.actor, kind: "AGENT" }, roles: ["agent"] } as const;
+    expect(mayDecide(agent, any, { allowSelfApproval: true })).toBe("not_an_approver");
+  });
+
   test("who asked for it only where the tenant allows that", () => {
     const own = { approvers: lead, requesterId: "a" };
     expect(mayDecide(alice, own, strict)).toBe("own_request");

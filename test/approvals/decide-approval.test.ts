@@ -2,16 +2,24 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Approver } from "../../src/approvals/approver.ts";
 import { type DecideApprovalInput, decideApproval } from "../../src/approvals/decide-approval.ts";
 import { Approval } from "../../src/approvals/entities.ts";
-import { ForbiddenError, NotFoundFailure, StateFailure, ValidationFailure } from "../../src/core/failures.ts";
+import {
+  ForbiddenError,
+  NotFoundFailure,
+  StateFailure,
+  UnauthenticatedError,
+  ValidationFailure,
+} from "../../src/core/failures.ts";
 import { newId } from "../../src/core/ids.ts";
 import { limits } from "../../src/core/limits.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { RunSignal } from "../../src/runs/entities.ts";
 import { tellingRuns } from "../../src/runs/tell-decision.ts";
-import { Tenant } from "../../src/tenancy/entities.ts";
+import { ApiToken, Tenant } from "../../src/tenancy/entities.ts";
+import { replacedTokenName } from "../../src/tenancy/names.ts";
 import type { OperationContext } from "../../src/tenancy/operation-context.ts";
+import { revokeApiToken } from "../../src/tenancy/revoke-api-token.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { makeTenant, operationOf } from "../tenancy/tenancy-fixtures.ts";
+import { makeTenant, makeToken, operationOf } from "../tenancy/tenancy-fixtures.ts";
 import { insertApproval } from "./approval-fixtures.ts";
 
 let database: TestDatabase;
@@ -89,6 +97,39 @@ describe("deciding", () => {
     await expect(refusal).rejects.toThrow("role ciso or user bob");
     expect(await read(asked)).toMatchObject({ status: "PENDING", decidedAt: null });
     expect(await signalsTo(asked)).toEqual([]);
+  });
+
+  test("is refused to a token that was revoked a moment ago, wherever it is still believed in", async () => {
+    const lead = (await makeToken(database.orm, tenant, { roles: ["security_lead"] })).row.id;
+    const believed = caller(["security_lead"], "lea", lead);
+    const asked = await ask();
+    await revokeApiToken(operationOf(database.orm, tenant), { now: () => new Date() }, lead);
+    for (const decision of ["APPROVE", "REJECT"] as const) {
+      await expect(decide({ id: asked.id, decision }, believed)).rejects.toThrow(UnauthenticatedError);
+    }
+    expect((await read(asked)).status).toBe("PENDING");
+  });
+
+  test("lets nothing happen any more for a token that was revoked, but can still say no", async () => {
+    const ci = (await makeToken(database.orm, tenant)).row.id;
+    const asked = await ask({ requesterId: ci });
+    await revokeApiToken(operationOf(database.orm, tenant), { now: () => new Date() }, ci);
+    const yes = decide({ id: asked.id });
+    await expect(yes).rejects.toThrow(StateFailure);
+    await expect(yes).rejects.toMatchObject({ code: "requester_revoked" });
+    expect(await read(asked)).toMatchObject({ status: "PENDING", decidedAt: null });
+    expect(await signalsTo(asked)).toEqual([]);
+    expect((await decide({ id: asked.id, decision: "REJECT" })).status).toBe("REJECTED");
+  });
+
+  test("goes on for a token that has expired, and for one that the operator has replaced", async () => {
+    const expired = await makeToken(database.orm, tenant, { expiresAt: new Date(0) });
+    const replaced = await makeToken(database.orm, tenant, { name: replacedTokenName });
+    await database.orm.em.fork().nativeUpdate(ApiToken, { id: replaced.row.id }, { revokedAt: new Date() });
+    for (const { row } of [expired, replaced]) {
+      const asked = await ask({ requesterId: row.id });
+      expect((await decide({ id: asked.id })).status).toBe("APPROVED");
+    }
   });
 
   test("is refused to who asked for it, until the tenant allows that", async () => {
