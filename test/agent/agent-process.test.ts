@@ -130,8 +130,7 @@ describe("an agent's process", () => {
     server.answers.subscribe = unauthenticated;
     server.cut();
     expect(await agent.exited).toBe(3);
-    expect(agent.said()).toMatch(/The server does not accept this agent: The token is not valid\.
-$/);
+    expect(agent.said()).toMatch(/The server does not accept this agent: The token is not valid\.\n$/);
     expect(pids.filter(isRunning)).toEqual([]);
   });
 
