@@ -19,6 +19,7 @@ import { readJwtProviders } from "./jwt-providers.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
+import { findAgentCaller } from "./opservant/agent-caller.ts";
 import { playbookDocumentSchema } from "./playbooks/document-schema.ts";
 import { createReadiness } from "./readiness.ts";
 import { startRunEngine } from "./run-engine.ts";
@@ -153,7 +154,7 @@ function schemaDocument(schema: JsonObject) {
 async function openAuthenticator(config: Config, parts: Omit<AuthenticatorOptions, "verifyJwt">) {
   const providers = await readJwtProviders(config);
   const verifyJwt = providers.length > 0 ? createVerifyJwt(providers, parts.log) : undefined;
-  return createAuthenticator({ ...parts, verifyJwt });
+  return createAuthenticator({ ...parts, verifyJwt, findAgent: findAgentCaller });
 }
 
 /** Where the API listens, and to whom. */

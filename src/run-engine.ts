@@ -13,6 +13,9 @@ import { createRemoteExecutor } from "./executors/remote.ts";
 import { startLiveActions, tellingBoth } from "./live-action-desk.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
 import { startLocalScripts } from "./local-scripts.ts";
+import { type AgentNews, agentChannel } from "./opservant/agent-news.ts";
+import type { OpservantExecutor } from "./opservant/opservant-executor.ts";
+import { startOpservant } from "./opservant-desk.ts";
 import { createPlaybookCatalogue } from "./playbooks/playbook-catalogue.ts";
 import { createTriggerCatalogue } from "./playbooks/trigger-catalogue.ts";
 import { Engine } from "./runs/engine.ts";
@@ -55,14 +58,18 @@ export async function startRunEngine(parts: RunEngineParts) {
   const readStored = (tenantId: string, names: readonly string[]) =>
     readSecrets({ em: orm.em, sealer, clock }, tenantId, names);
   const scripts = await startLocalScripts(parts);
-  const execute = createExecute(parts, scripts.execute);
+  const agents = startOpservant({ em, sealer, log, files: actions.files });
+  const execute = createExecute(parts, scripts.execute, agents.executor);
   const desk = await startLiveActions({ ...parts, news: hub, readSecrets: readStored });
   const engine = new Engine({
     address,
     isAlone,
     hub,
     log,
-    steps: { actions, variables: variables.get, readSecrets: readStored, execute, liveActions: desk.steps },
+    steps: {
+      ...{ actions, variables: variables.get, readSecrets: readStored, execute },
+      ...{ liveActions: desk.steps, agentTasks: agents.executor },
+    },
     playbookPlan: playbooks.plan,
     openSecrets: (tenantId, runId, sealed) => sealer.open(sealed, runSecretsPurpose(tenantId, runId)),
     completions: createCompletions({ em, triggers }),
@@ -77,7 +84,7 @@ export async function startRunEngine(parts: RunEngineParts) {
     triggers.forgetAll();
     variables.clear();
   };
-  const listener = await listenToPeers({ ...parts, hub, engine, forget, forgetAll });
+  const listener = await listenToPeers({ ...parts, hub, agentNews: agents.agentDesk.news, engine, forget, forgetAll });
   await engine.start().catch((error: unknown) => desk.stop().then(() => Promise.reject(error)));
   triggering.start();
   return {
@@ -87,6 +94,7 @@ export async function startRunEngine(parts: RunEngineParts) {
     tenantNews: hub,
     decisions: tellingBoth(tellingRuns({ em, engine, hub, log }), desk.decisions),
     liveActions: desk.liveActions,
+    agentDesk: agents.agentDesk,
     catalogue: actions,
     playbooks,
     readSecrets: readStored,
@@ -95,7 +103,7 @@ export async function startRunEngine(parts: RunEngineParts) {
     async stop() {
       await triggering.stop();
       // Side by side: each lets what is under way come to an end for a while.
-      await Promise.all([engine.stop(), desk.stop()]);
+      await Promise.all([engine.stop(), desk.stop(), agents.stop()]);
       await listener.stop();
     },
   };
@@ -104,27 +112,33 @@ export async function startRunEngine(parts: RunEngineParts) {
 function createExecute(
   { egress }: RunEngineParts,
   local: Execute<LocalCall>,
+  opservant: OpservantExecutor,
 ): (attempt: Attempt) => Promise<Outcome> {
   const remote = createRemoteExecutor({ egress });
-  return ({ call, ...attempt }) => (call.type === "local" ? local({ ...attempt, call }) : remote({ ...attempt, call }));
+  return ({ call, ...attempt }) => {
+    if (call.type === "local") return local({ ...attempt, call });
+    return call.type === "remote" ? remote({ ...attempt, call }) : opservant.execute({ ...attempt, call });
+  };
 }
 
 interface Peers {
   readonly address: DatabaseAddress;
   readonly log: Log;
   readonly hub: Hub;
+  readonly agentNews: AgentNews;
   readonly engine: Engine;
   readonly forget: (tenantId: string) => void;
   readonly forgetAll: () => void;
 }
 
 /** Notifications are hints: what they tell of is looked up, and what was not heard is found without them, only later. */
-function listenToPeers({ address, log, hub, engine, forget, forgetAll }: Peers): Promise<Listener> {
+function listenToPeers({ address, log, hub, agentNews, engine, forget, forgetAll }: Peers): Promise<Listener> {
   return listen({
     address,
     log,
-    channels: ["riposte_catalogue", "riposte_run", "riposte_signal"],
+    channels: ["riposte_catalogue", "riposte_run", "riposte_signal", agentChannel],
     onNotify(channel, payload) {
+      if (channel === agentChannel) return agentNews.hint(payload);
       if (channel === "riposte_catalogue") forget(payload);
       else hub.hint(payload);
       if (channel === "riposte_signal") void engine.hint([payload]).catch(() => undefined);
@@ -132,6 +146,7 @@ function listenToPeers({ address, log, hub, engine, forget, forgetAll }: Peers):
     onReconnect() {
       forgetAll();
       hub.hint("*");
+      agentNews.hint("*");
       void engine.wake();
     },
   });

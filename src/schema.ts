@@ -5,6 +5,8 @@ import "./tenancy/graphql.ts";
 import "./tenancy/graphql-audit.ts";
 import "./secrets/graphql.ts";
 import "./approvals/graphql-operations.ts";
+import "./opservant/graphql.ts";
+import "./opservant/graphql-tasks.ts";
 import "./live-actions/graphql.ts";
 import "./live-actions/graphql-catalogue.ts";
 import "./live-actions/graphql-dispatches.ts";

@@ -1,7 +1,7 @@
 import type { Issue } from "../core/failures.ts";
 import type { Json } from "../core/json.ts";
 import { childPath } from "../core/json-path.ts";
-import type { LocalCall, RemoteCall } from "../executors/executor.ts";
+import type { LocalCall, OpservantCall, RemoteCall } from "../executors/executor.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { type StandIn, templatePaths } from "../expressions/template.ts";
 import { type Reading, renderSafely } from "./collect-arguments.ts";
@@ -9,8 +9,14 @@ import type { ActionDefinition } from "./definition.ts";
 import { invocationPlan, type Sending } from "./invocation-plan.ts";
 import { renderTarget } from "./remote-target.ts";
 
+/** A call for an agent but for what only its run knows. Without an entry it is the package's only file. */
+export type PreparedOpservantCall = Pick<
+  OpservantCall,
+  "type" | "agentId" | "arguments" | "parameterNames" | "secretNames"
+> & { readonly entry?: string };
+
 /** What an executor is asked to do. The files of a local call are added by who has them. */
-export type PreparedCall = RemoteCall | Omit<LocalCall, "files">;
+export type PreparedCall = RemoteCall | Omit<LocalCall, "files"> | PreparedOpservantCall;
 
 export interface CallInputs {
   readonly definition: ActionDefinition;
@@ -28,30 +34,27 @@ interface Building {
 
 /** The call for an executor, or why there can be none. No message quotes a value. */
 export function buildCall(inputs: CallInputs): Building & { readonly call?: PreparedCall } {
-  const { definition, values } = inputs;
+  const { definition } = inputs;
+  const { target, entry } = definition.executor;
   const plan = invocationPlan(definition);
   switch (definition.executor.type) {
     case "local":
-      return {
-        issues: [],
-        warnings: [],
-        call: {
-          type: "local",
-          target: definition.executor.target,
-          arguments: Object.fromEntries(values),
-          parameterNames: [...plan.byName.keys()],
-          secretNames: plan.secretNames,
-        },
-      };
+      return { issues: [], warnings: [], call: { type: "local", target, ...scriptInputs(inputs) } };
     case "remote":
       return plan.sending ? remoteCall(inputs, plan.sending) : neverSent();
     case "opservant": {
-      const message = "Actions on agents can't be run yet.";
-      return { issues: [{ path: "$.executor.type", code: "not_yet", message }], warnings: [] };
+      const named = entry === undefined ? {} : { entry };
+      const call = { type: "opservant" as const, agentId: target, ...named, ...scriptInputs(inputs) };
+      return { issues: [], warnings: [], call };
     }
     default:
       return definition.executor.type satisfies never;
   }
+}
+
+function scriptInputs({ definition, values }: CallInputs) {
+  const { byName, secretNames } = invocationPlan(definition);
+  return { arguments: Object.fromEntries(values), parameterNames: [...byName.keys()], secretNames };
 }
 
 function neverSent(): never {

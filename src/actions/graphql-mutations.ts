@@ -1,5 +1,6 @@
 import { clearAllDataLoaders } from "@pothos/plugin-dataloader";
 import { ConflictFailure, type Issue, NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
+import { FileEncoding } from "../executors/graphql.ts";
 import { builder, type Context } from "../graphql/builder.ts";
 import { ValidationIssue } from "../graphql/failures.ts";
 import type { Action, ActionVersion } from "./entities.ts";
@@ -10,14 +11,6 @@ import { rollbackAction } from "./rollback-action.ts";
 import { setActionEnabled } from "./set-action-enabled.ts";
 import { type ValidatedAction, validateAction } from "./validate-action.ts";
 import { withdrawActionVersion } from "./withdraw-action-version.ts";
-
-const FileEncoding = builder.enumType("FileEncoding", {
-  description: "How a file's content is written.",
-  values: {
-    UTF8: { description: "As it is." },
-    BASE64: { description: "Its bytes in base64, with padding (RFC 4648, section 4)." },
-  } as const,
-});
 
 const PackageFileInput = builder.inputType("PackageFileInput", {
   description: "A file of an action's package.",

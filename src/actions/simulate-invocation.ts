@@ -76,6 +76,7 @@ function callOf(invocation: Invocation, { values, unknownNames }: Applying): Sho
   const { call } = buildCall({ definition, values: shownValues, scope, standIn });
   if (!call) throw new Error("A call that can be built can be shown.");
   if (call.type === "remote") return { ...built, call: { request: requestOf(call) } };
+  if (call.type === "opservant") throw new Error("A call for an agent is shown as it is.");
   const { argv, isGuess } = outlineCommand(call);
   const message = `What runs ${call.target} stands in its first line, and is not looked up here.`;
   return { issues: [], warnings: isGuess ? [message] : [], call: { command: argv, stdin: { ...call.arguments } } };
@@ -94,7 +95,8 @@ function standInOf(values: Applying["values"], names: ReadonlySet<string>, unkno
 /** @throws AttemptRefused as the executor would answer. */
 function refuseAsExecutor(call: PreparedCall, { definition, standIn }: Required<CallInputs>): void {
   if (call.type === "local") outlineCommand(call);
-  else if (templatePaths(definition.executor.target).every((path) => standIn?.(path) === undefined)) readUrl(call.url);
+  if (call.type !== "remote") return;
+  if (templatePaths(definition.executor.target).every((path) => standIn?.(path) === undefined)) readUrl(call.url);
 }
 
 function requestOf({ method, url, headers, query, body }: Extract<PreparedCall, { type: "remote" }>): JsonObject {

@@ -34,8 +34,35 @@ export interface RemoteCall {
   readonly body?: Json;
 }
 
+/** A script for an on-premises agent, which runs it as a local one is run. */
+export interface OpservantCall {
+  readonly type: "opservant";
+  /** As the action's author wrote it. */
+  readonly agentId: string;
+  /** Path of the script within the package. */
+  readonly entry: string;
+  /** Every argument, secrets included, as the script reads them from stdin. */
+  readonly arguments: Readonly<Record<string, Json>>;
+  /** Names of the declared parameters in their order. */
+  readonly parameterNames: readonly string[];
+  readonly secretNames: ReadonlySet<string>;
+  readonly action: { readonly name: string; readonly version: string; readonly versionId: string };
+  readonly task: AgentTaskKey;
+  /** Whether it may be begun again where nobody knows what became of the first time. */
+  readonly isRepeatable: boolean;
+}
+
+/** One try of a step. Asked for again after a crash it is the same task, and the agent is not asked twice. */
+export interface AgentTaskKey {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly stepId: string;
+  readonly runAttempt: number;
+  readonly attempt: number;
+}
+
 /** What is asked of an executor: one attempt of one step. */
-export interface Attempt<Call = LocalCall | RemoteCall> {
+export interface Attempt<Call = LocalCall | RemoteCall | OpservantCall> {
   readonly call: Call;
   /** The same for every attempt of the step. */
   readonly idempotencyKey: string;
@@ -43,6 +70,8 @@ export interface Attempt<Call = LocalCall | RemoteCall> {
   readonly timeoutMs: number;
   /** Aborted when the run is cancelled or this node may no longer act for it: end what was begun, then answer CANCELLED. */
   readonly signal: AbortSignal;
+  /** Aborted, before `signal` is, where the run is not this node's any more: what goes on elsewhere is left to the next owner. */
+  readonly lost?: AbortSignal;
   /**
    * Plain values that must not leave: everything the executor reports (lines, output, error) is masked of them, in plain, base64,
    * URL-encoded and JSON-escaped form, before it is handed on.

@@ -65,7 +65,7 @@ export function createLogLines(mask: Mask, onLog: Attempt["onLog"]): LogLines {
 }
 
 /** The longest beginning that is at most so many bytes of UTF-8. */
-function cutToBytes(text: string, bytesMax: number): string {
+export function cutToBytes(text: string, bytesMax: number): string {
   const bytes = Buffer.from(text);
   let end = Math.min(bytesMax, bytes.length);
   // Back to the first byte of a character: the others are 10xxxxxx.

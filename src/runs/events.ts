@@ -38,8 +38,8 @@ export interface StepStatusFact {
   readonly actionVersionId?: string;
   /** With RUNNING: how often and how the action wants to be tried. */
   readonly retry?: { readonly maxAttempts: number; readonly backoffMs: number };
-  /** With RUNNING, where the action's own rule is not to be run again after an interruption. */
-  readonly onInterrupt?: "fail";
+  /** With RUNNING: `fail` where it is not to be run again after an interruption, `hear` where an agent goes on with it and is heard first. */
+  readonly onInterrupt?: "fail" | "hear";
   /** With WAITING: when the next attempt begins, milliseconds since 1970. */
   readonly retryAt?: number;
   /** With WAITING of a delay: when it is over, milliseconds since 1970. */

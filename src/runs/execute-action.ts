@@ -100,11 +100,8 @@ export async function startAction(
   return startRun(ctx, ports, { ...start, check });
 }
 
-function refuseState({ name, enabled, definition }: ResolvedAction): void {
+function refuseState({ name, enabled }: ResolvedAction): void {
   if (!enabled) throw new StateFailure("action_disabled", `Action ${name} is disabled; setActionEnabled turns it on.`);
-  if (definition.executor.type === "opservant") {
-    throw new StateFailure("not_yet", "On-premises agents are not built yet; this action can't be executed.");
-  }
 }
 
 /** A script never runs unprotected where somebody asked for the sandbox. */

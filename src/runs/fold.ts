@@ -28,7 +28,7 @@ export interface StepState {
   readonly warnings: readonly string[];
   readonly actionVersionId?: string;
   readonly retry?: StepStatusFact["retry"];
-  readonly onInterrupt?: "fail";
+  readonly onInterrupt?: "fail" | "hear";
   readonly retryAt?: number;
   /** While a delay is WAITING: when it is over. */
   readonly until?: number;

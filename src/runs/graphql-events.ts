@@ -1,15 +1,7 @@
+import { LogStreamEnum } from "../executors/graphql.ts";
 import { builder } from "../graphql/builder.ts";
 import { runCursor } from "./cursor.ts";
-import type {
-  LogFact,
-  LogStream,
-  NoticeFact,
-  RunEvent,
-  RunStatus,
-  RunStatusFact,
-  StepStatus,
-  StepStatusFact,
-} from "./events.ts";
+import type { LogFact, NoticeFact, RunEvent, RunStatus, RunStatusFact, StepStatus, StepStatusFact } from "./events.ts";
 
 export const RunStatusEnum = builder.enumType("RunStatus", {
   description: "Where a run stands. SUCCEEDED, FAILED, TIMED_OUT, CANCELLED and SKIPPED are final.",
@@ -37,14 +29,6 @@ export const StepStatusEnum = builder.enumType("StepStatus", {
     SKIPPED: { description: "Its conditions were false, or the run went another way." },
     CANCELLED: { description: "It was ended with its run." },
   } satisfies Record<StepStatus, object>,
-});
-const LogStreamEnum = builder.enumType("LogStream", {
-  description: "Where a log line comes from.",
-  values: {
-    STDOUT: { description: "What a script wrote to stdout." },
-    STDERR: { description: "What a script wrote to stderr." },
-    SYSTEM: { description: "What the product says about the attempt." },
-  } satisfies Record<LogStream, object>,
 });
 
 export const ExecutionErrorObject = builder

@@ -13,8 +13,8 @@ export interface Interruption {
 }
 
 /**
- * What was under way of a run when its node died. A live action that an earlier death has interrupted is still that where it is not to begin
- * again: nobody has looked at its dispatch since.
+ * What was under way of a run when its node died. What goes on elsewhere, and was interrupted by an earlier death, is still that where it is
+ * not to begin again: nobody has heard of it since.
  * @param news What the run has yet to hear.
  */
 export function interruptions(
@@ -27,15 +27,20 @@ export function interruptions(
     const planned = plan.steps.get(step.stepId);
     const isOverdue = overdue.some(({ stepId }) => stepId !== undefined && stepId === planned?.parallel);
     const isOver = isEnding || isOverdue || isStopping(plan, run, step.stepId);
-    const isLeft = step.status === "PENDING" && isOver && planned?.type === "LIVE_ACTION";
+    const isLeft = step.status === "PENDING" && isOver && isHeard(step, planned?.type);
     const isUnderWay = step.status === "RUNNING" && planned?.type !== "PARALLEL";
     return isUnderWay || isLeft ? [{ step, type: planned?.type, isOver }] : [];
   });
 }
 
+/** Its try goes on without the node, and a row tells how: of a live action, and of an action that an agent carries out. */
+export function isHeard({ onInterrupt }: StepState, type: PlanStep["type"] | undefined): boolean {
+  return type === "LIVE_ACTION" || onInterrupt === "hear";
+}
+
 /**
- * What a step becomes that was under way when its node died: nobody knows whether it took effect. Of a live action there is a row that tells;
- * the step only looks at it again, however often that may be.
+ * What a step becomes that was under way when its node died: nobody knows whether it took effect. Where a row tells, the step only
+ * looks at it again, however often that may be.
  */
 export function interruptedFact({ step, type, isOver }: Interruption): Fact {
   const { stepId, attempt } = step;
@@ -45,8 +50,9 @@ export function interruptedFact({ step, type, isOver }: Interruption): Fact {
     message: "The node that ran it died; whether it took effect is not known. A person must look.",
   };
   if (isOver) return { ...outcome, status: "CANCELLED", error: unknown };
-  if (type === "LIVE_ACTION") {
-    const message = "The node that ran it died; its dispatch is looked up.";
+  if (isHeard(step, type)) {
+    const row = type === "LIVE_ACTION" ? "its dispatch" : "the task of its agent";
+    const message = `The node that ran it died; ${row} is looked up.`;
     return { type: "NOTICE", stepId, code: "step_interrupted", message };
   }
   if (step.onInterrupt === "fail") return { ...outcome, status: "FAILED", error: unknown, isFinal: true };

@@ -21,7 +21,12 @@ function interruptionsBefore({ state, stepId, attempt }: Pick<StepStart, "state"
   return isItsOwn ? known.interruptions - 1 : known.interruptions;
 }
 
-/** Whether a dispatch may have been made for this attempt before its node died. */
+/** The number of the try: the same for an attempt and for its repetition after a crash. */
+export function tryOf(start: Pick<StepStart, "state" | "stepId" | "attempt">): number {
+  return start.attempt - interruptionsBefore(start);
+}
+
+/** Whether something may have been asked of a vendor or an agent for this attempt before its node died. */
 export function isAgain(start: Pick<StepStart, "state" | "stepId" | "attempt">): boolean {
   return interruptionsBefore(start) > 0;
 }
@@ -31,11 +36,10 @@ export function isAgain(start: Pick<StepStart, "state" | "stepId" | "attempt">):
  * mean one dispatch; each further try is a dispatch of its own.
  */
 export function requestKey(start: Pick<StepStart, "run" | "state" | "stepId" | "attempt">, step: PlanLiveActionStep) {
-  const { run, state, stepId, attempt } = start;
-  const tries = attempt - interruptionsBefore(start);
+  const { run, state, stepId } = start;
   return {
     tenantId: run.tenantId,
-    requestId: `${run.id}:${stepId}:${state.runAttempt}:${tries}`,
+    requestId: `${run.id}:${stepId}:${state.runAttempt}:${tryOf(start)}`,
     capability: step.capability,
     dryRun: step.dryRun || run.dryRun === true,
     actor: run.startedBy,

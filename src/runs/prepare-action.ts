@@ -8,9 +8,10 @@ import { AttemptRefused } from "../executors/refused.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { renderTemplate, templatePaths } from "../expressions/template.ts";
 import type { PlanActionStep } from "../playbooks/plan.ts";
+import { heardFirst } from "./agent-task.ts";
 import { type DryRun, dryRunOf, storableSimulation } from "./dry-run.ts";
 import type { BoundStep, StepStatusFact } from "./events.ts";
-import { idempotencyKeyOf, performAction, type Ready } from "./perform-action.ts";
+import { idempotencyKeyOf, onInterruptOf, performAction, type Ready } from "./perform-action.ts";
 import { prepareSafely } from "./prepare-safely.ts";
 import { boundStep } from "./request-approval.ts";
 import { type Refusal, resolveAction } from "./resolve-action.ts";
@@ -78,9 +79,13 @@ interface ActionInputs {
 }
 
 function prepareKnown(ports: StepPorts, start: StepStart, { action, ...inputs }: ActionInputs): PreparedStep {
-  if ("code" in action) return { fact: { ...about(start), status: "FAILED", error: { ...action }, isFinal: true } };
+  if ("code" in action) {
+    const fact = { ...about(start), status: "FAILED" as const, error: { ...action }, isFinal: true as const };
+    return heardFirst(ports, start, { fact });
+  }
   const secrets = inputs.secrets.values();
-  return prepareSafely({ ports, start, secrets }, () => prepareCall(ports, start, { ...inputs, action }));
+  const prepared = prepareSafely({ ports, start, secrets }, () => prepareCall(ports, start, { ...inputs, action }));
+  return heardFirst(ports, start, prepared);
 }
 
 function prepareCall(
@@ -168,16 +173,19 @@ function unknownsOf({ standIn }: DryRun, { parameters }: PlanActionStep): Unknow
 
 function readyStep(ports: StepPorts, ready: Ready, common: Omit<StepStatusFact, "status">): PreparedStep {
   const { definition, actionId, version } = ready.action;
-  const onInterrupt = ready.step.onInterrupt ?? definition.on_interrupt;
+  const isOnAgent = definition.executor.type === "opservant";
+  const onInterrupt = isOnAgent ? "hear" : onInterruptOf(ready);
   const { max_attempts: maxAttempts = 1, backoff_seconds: backoffSeconds = 0 } = definition.retry ?? {};
   return {
     fact: {
       ...common,
       status: "RUNNING",
       ...(maxAttempts > 1 ? { retry: { maxAttempts, backoffMs: backoffSeconds * 1_000 } } : {}),
-      ...(onInterrupt === "fail" ? { onInterrupt } : {}),
+      ...(onInterrupt === "fail" || onInterrupt === "hear" ? { onInterrupt } : {}),
     },
     begin: (conversation) => performAction(ports, ready, conversation),
+    // An agent works elsewhere: nothing of this node is held for it.
+    ...(isOnAgent ? { takesOwnSlot: true as const } : {}),
     // What happens in the sandbox triggers nothing.
     ...(ready.start.run.sandbox
       ? {}

@@ -1,7 +1,7 @@
 import type { ActionCatalogue } from "../actions/action-catalogue.ts";
 import { type Json, type JsonObject, storableText } from "../core/json.ts";
 import type { Log } from "../core/log.ts";
-import type { Attempt, ExecutionError, Outcome } from "../executors/executor.ts";
+import type { AgentTaskKey, Attempt, ExecutionError, Outcome } from "../executors/executor.ts";
 import type { StepDispatches } from "../live-actions/step-dispatches.ts";
 import type { Completion } from "./completion.ts";
 import type { StepStatusFact } from "./events.ts";
@@ -17,10 +17,17 @@ export interface StepPorts {
   ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
   readonly readSecrets: (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   readonly execute: (attempt: Attempt) => Promise<Outcome>;
+  readonly agentTasks: AgentTasks;
   readonly liveActions: StepDispatches;
   /** The time of the cluster, milliseconds since 1970. */
   readonly now: () => number;
   readonly log: Log;
+}
+
+/** The tasks of agents that runs have asked for before. */
+export interface AgentTasks {
+  /** How the task ends, told to end once `signal` is aborted; undefined where there is none. */
+  hear(key: AgentTaskKey, conversation: Pick<Conversation, "signal" | "lost" | "onLog">): Promise<Outcome | undefined>;
 }
 
 /** What an executor under way reports to and hears from. */

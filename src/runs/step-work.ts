@@ -1,11 +1,13 @@
 import { type Json, type JsonObject, storableText } from "../core/json.ts";
 import { turns } from "../core/turns.ts";
 import type { Attempt } from "../executors/executor.ts";
+import { prepareAgentEnd } from "./agent-task.ts";
 import { askAgain } from "./ask-again.ts";
 import type { CompletionNews, TellCompletion } from "./completion.ts";
 import type { LogFact, NoticeFact, StepStatusFact } from "./events.ts";
 import type { ExecutorSlots } from "./executor-slots.ts";
 import type { RunState, StepState } from "./fold.ts";
+import { isHeard } from "./interruption.ts";
 import { LogBudget } from "./log-budget.ts";
 import type { RunInfo } from "./new-run.ts";
 import { triesAgainAfter } from "./outcome-rules.ts";
@@ -95,18 +97,21 @@ export class StepWork {
   }
 
   /**
-   * A live action that was under way on a node that died, of a run that is ending: it is told to end, and its outcome is to be heard.
+   * A live action or an agent's task that was under way when its node died, of a run that is ending: it is told to end, and its outcome is to be
+   * heard.
    * @returns Undefined for any other step.
    */
   takeBack(known: StepState): Prepared | undefined {
     const { stepId } = known;
     const step = this.#info.plan.steps.get(stepId);
-    if (step?.type !== "LIVE_ACTION") return undefined;
+    if (!step || !isHeard(known, step.type)) return undefined;
     const { steps, run } = this.#ports;
+    const start = { run: this.#info, known };
     const work = this.#take(stepId);
     work.isBegun = true;
     work.controller.abort();
-    return prepared(prepareEnd(steps, { run: this.#info, step, known }, run()), work);
+    const isLive = step.type === "LIVE_ACTION";
+    return prepared(isLive ? prepareEnd(steps, { ...start, step }, run()) : prepareAgentEnd(steps, start, run()), work);
   }
 
   #take(stepId: string): Work {

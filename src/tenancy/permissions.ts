@@ -21,6 +21,8 @@ const permissions = [
   "settings:write",
   "audit:read",
   "tenant:create",
+  "agent:read",
+  "agent:write",
   "agent:work",
 ] as const;
 export type Permission = (typeof permissions)[number];
@@ -33,6 +35,7 @@ const reader = [
   "live-action:read",
   "variable:read",
   "settings:read",
+  "agent:read",
 ] as const;
 const operator = [...reader, "run:execute", "event:emit", "live-action:dispatch"] as const;
 const author = [...operator, "action:write", "playbook:write", "secret:read"] as const;

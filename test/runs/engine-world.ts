@@ -77,6 +77,9 @@ export function catalogueOf(
 /** Of runs without live actions. */
 export const noLiveActions = { isCredential: () => false } as unknown as EnginePorts["steps"]["liveActions"];
 
+/** Nobody has ever asked an agent for anything. */
+export const noAgentTasks: EnginePorts["steps"]["agentTasks"] = { hear: async () => undefined };
+
 export interface EngineOptions {
   readonly execute: Execute;
   readonly address: DatabaseAddress;
@@ -108,6 +111,7 @@ export function createEngine({ execute, address, plans, hub = new Hub(), steps }
         return execute({ action, arguments: (call.body ?? {}) as JsonObject, runId, stepId, attempt });
       },
       liveActions: noLiveActions,
+      agentTasks: noAgentTasks,
       ...steps,
     },
   });

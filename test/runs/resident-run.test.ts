@@ -8,7 +8,7 @@ import type { RunInfo } from "../../src/runs/new-run.ts";
 import { type ResidentPorts, ResidentRun } from "../../src/runs/resident-run.ts";
 import type { Signal } from "../../src/runs/signal.ts";
 import type { RunPlan } from "../../src/runs/walk.ts";
-import { catalogueOf, noLiveActions } from "./engine-world.ts";
+import { catalogueOf, noAgentTasks, noLiveActions } from "./engine-world.ts";
 import { replayed } from "./resident-walk.ts";
 import { actionStep, approvalStep, conditionStep, delayStep, parallelSteps, planOf } from "./walk-driver.ts";
 
@@ -89,6 +89,7 @@ class Bench {
         readSecrets: async () => new Map(),
         execute: (attempt) => this.#execute(attempt.idempotencyKey.split(":")[1] ?? "", attempt.signal),
         liveActions: noLiveActions,
+        agentTasks: noAgentTasks,
         now: () => this.now,
         log: silentLog,
       },

@@ -36,7 +36,14 @@ describe("the table of root fields", () => {
 });
 
 describe("without a token", () => {
-  test.each(known)("$path is refused as UNAUTHENTICATED", async (root) => {
+  const closed = known.filter(({ path }) => !rootFields[path]?.isOpen);
+
+  test("only an agent's enrolment is open", () => {
+    const open = known.filter((root) => !closed.includes(root));
+    expect(open.map(({ path }) => path)).toEqual(["Mutation.enrolAgent"]);
+  });
+
+  test.each(closed)("$path is refused as UNAUTHENTICATED", async (root) => {
     for (const answer of await answersOf(server, root, theirs, { token: null })) {
       expect(codesOf(answer)).toEqual(["UNAUTHENTICATED"]);
       expect(Object.values(answer.data ?? {}).filter((value) => value !== null)).toEqual([]);

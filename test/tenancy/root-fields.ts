@@ -39,6 +39,11 @@ export interface References {
   readonly dispatchCursor: string;
   readonly auditEntryId: string;
   readonly auditCursor: string;
+  readonly agentId: string;
+  readonly agentUuid: string;
+  readonly agentName: string;
+  readonly agentCursor: string;
+  readonly taskUuid: string;
 }
 
 /** The same references to things that never were: other UUIDs and names, in the same shapes. */
@@ -70,6 +75,8 @@ export interface RootFieldRow {
   readonly calls: (refs: References) => readonly Arguments[];
   /** A stream that waits for something to happen, rather than answer or refuse at once. */
   readonly isEndless?: true;
+  /** Nobody needs to have signed in. */
+  readonly isOpen?: true;
 }
 
 const plain: RootFieldRow = { calls: () => [{}] };
@@ -131,6 +138,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   "Query.action": { calls: (refs) => actionRefs(refs).map((ref) => ({ ref })) },
   "Query.actionDefinitionSchema": plain,
   "Query.actions": page("actionCursor", (refs) => [{ search: refs.actionName }, { tags: [canary] }]),
+  "Query.agents": page("agentCursor"),
   "Query.apiTokens": page("tokenCursor"),
   "Query.approvals": page("approvalCursor", () => [{ status: "PENDING" }]),
   "Query.auditEntries": page("auditCursor", (refs) => [
@@ -170,6 +178,8 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
     (refs) => ({ id: refs.runId }),
     (refs) => ({ id: refs.playbookId }),
   ),
+  "Mutation.completeAgentTask": input((refs) => ({ taskId: refs.taskUuid, exitCode: 0 })),
+  "Mutation.createAgentEnrolment": input((refs) => ({ name: refs.agentName })),
   "Mutation.createApiToken": input((refs) => ({ name: refs.tokenName, roles: ["viewer"] })),
   "Mutation.createTenant": input(() => ({ name: `t ${newId()}` })),
   "Mutation.decideApproval": input(
@@ -189,6 +199,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
     (refs) => ({ type: "finding.new", key: refs.eventKey, data: { finding: { title: "other" } } }),
     () => ({ type: "finding.nwe", data: {} }),
   ),
+  "Mutation.enrolAgent": { ...input(() => ({ token: "rip_never", version: "1.0.0" })), isOpen: true },
   "Mutation.executeAction": {
     calls: (refs) => [
       ...actionRefs(refs).map((ref) => ({ input: { ref } })),
@@ -214,7 +225,15 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
     (refs) => ({ source: playbookSource("own-playbook", `${refs.actionName}-4`) }),
     (refs) => ({ source: playbookSource("own-playbook", refs.actionUuid) }),
   ),
+  "Mutation.renewAgentTask": input((refs) => ({ taskId: refs.taskUuid })),
+  "Mutation.reportAgentLog": input((refs) => {
+    return { taskId: refs.taskUuid, from: 0, lines: [{ stream: "STDERR", text: "a line" }] };
+  }),
   "Mutation.rerunFromFailure": input((refs) => ({ id: refs.runId })),
+  "Mutation.revokeAgent": input(
+    (refs) => ({ agentId: refs.agentUuid }),
+    (refs) => ({ agentId: refs.agentId }),
+  ),
   "Mutation.revokeApiToken": input(
     (refs) => ({ id: refs.tokenId }),
     (refs) => ({ id: refs.secretId }),
@@ -239,6 +258,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
     calls: (refs) => actionRefs(refs).map((ref) => ({ input: { ref, version: "1.0.0", reason: "test" } })),
   },
 
+  "Subscription.agentTasks": { calls: () => [{}], isEndless: true },
   "Subscription.approvalUpdates": { calls: () => [{}], isEndless: true },
   "Subscription.liveActionUpdates": { calls: () => [{}], isEndless: true },
   "Subscription.runEvents": ofRun(),

@@ -1,6 +1,7 @@
 import { expect, vi } from "vitest";
 import { localId } from "../../src/core/global-id.ts";
 import { insertApproval } from "../approvals/approval-fixtures.ts";
+import { insertTask } from "../opservant/insert-task.ts";
 import type { TestServer } from "../support/server.ts";
 import { canary, definitionOf, liveAction, playbookSource, type References } from "./root-fields.ts";
 
@@ -103,10 +104,14 @@ interface Seeded {
   approvals: Page;
   liveActionDispatches: Page;
   auditEntries: Page;
+  agents: Page;
 }
 interface Page {
   edges: { cursor: string; node?: { id: string } }[];
 }
+
+const cursor = ({ edges }: Page) => edges[0]?.cursor ?? "";
+const firstId = ({ edges }: Page) => edges[0]?.node?.id ?? "";
 
 /** Gives the first tenant one thing of every kind, each with the canary in its name, and answers what there is to refer to. */
 export async function seed(server: TestServer): Promise<References> {
@@ -126,10 +131,8 @@ export async function seed(server: TestServer): Promise<References> {
   const { secret } = await make<{ secret: { id: string } }>("putSecret", "secret { id }", put);
   const variablePut = { name: variableName, value: canary };
   const { variable } = await make<{ variable: { id: string } }>("putVariable", "variable { id }", variablePut);
-  const { apiToken } = await make<{ apiToken: { id: string } }>("createApiToken", "apiToken { id }", {
-    name: tokenName,
-    roles: ["viewer"],
-  });
+  const tokenInput = { name: tokenName, roles: ["viewer"] };
+  const { apiToken } = await make<{ apiToken: { id: string } }>("createApiToken", "apiToken { id }", tokenInput);
   await seedSeconds(server, actionName);
   await make("executeAction", "run { id }", { ref: actionName, idempotencyKey });
   const { run } = await make<{ run: { id: string } }>("executePlaybook", "run { id }", {
@@ -140,21 +143,14 @@ export async function seed(server: TestServer): Promise<References> {
   const eventId = await seedEvent(make, eventKey);
   const dispatchRequest = `${canary}-request`;
   await seedLiveActions(make, dispatchRequest);
+  const agent = await seedAgents(server, make);
   const seeded = await readSeeded(server, { id: run.id, ref: actionName, key: playbookKey });
-  const cursor = ({ edges }: Page) => edges[0]?.cursor ?? "";
   return {
-    tenantId: seeded.viewer.tenant.id,
+    ...seenIn(seeded),
     tokenId: apiToken.id,
     secretId: secret.id,
     variableId: variable.id,
-    actionId: seeded.action.id,
-    actionVersionId: seeded.action.activeVersion.id,
-    playbookId: seeded.playbook.id,
-    playbookVersionId: seeded.playbook.activeVersion.id,
     runId: run.id,
-    stepId: seeded.run.steps[0]?.id ?? "",
-    approvalId: seeded.approvals.edges[0]?.node?.id ?? "",
-    actionUuid: seeded.action.uuid,
     actionName,
     playbookKey,
     secretName,
@@ -163,6 +159,22 @@ export async function seed(server: TestServer): Promise<References> {
     idempotencyKey,
     eventId,
     eventKey,
+    dispatchRequest,
+    ...agent,
+  };
+}
+
+/** What there is to refer to of what was read. */
+function seenIn(seeded: Seeded) {
+  return {
+    tenantId: seeded.viewer.tenant.id,
+    actionId: seeded.action.id,
+    actionVersionId: seeded.action.activeVersion.id,
+    playbookId: seeded.playbook.id,
+    playbookVersionId: seeded.playbook.activeVersion.id,
+    stepId: seeded.run.steps[0]?.id ?? "",
+    approvalId: firstId(seeded.approvals),
+    actionUuid: seeded.action.uuid,
     tokenCursor: cursor(seeded.apiTokens),
     nameCursor: cursor(seeded.secrets),
     actionCursor: cursor(seeded.actions),
@@ -170,11 +182,12 @@ export async function seed(server: TestServer): Promise<References> {
     runCursor: cursor(seeded.runs),
     approvalCursor: cursor(seeded.approvals),
     eventCursor: seeded.run.lastCursor ?? "",
-    dispatchId: seeded.liveActionDispatches.edges[0]?.node?.id ?? "",
-    dispatchRequest,
+    dispatchId: firstId(seeded.liveActionDispatches),
     dispatchCursor: cursor(seeded.liveActionDispatches),
-    auditEntryId: seeded.auditEntries.edges[0]?.node?.id ?? "",
+    auditEntryId: firstId(seeded.auditEntries),
     auditCursor: cursor(seeded.auditEntries),
+    agentId: firstId(seeded.agents),
+    agentCursor: cursor(seeded.agents),
   };
 }
 
@@ -183,6 +196,23 @@ type Make = <Payload>(name: string, selection: string, input: object) => Promise
 async function seedEvent(make: Make, key: string): Promise<string> {
   const input = { type: "finding.new", key, data: { finding: { title: canary } } };
   return (await make<{ event: { id: string } }>("emitEvent", "event { id }", input)).event.id;
+}
+
+/** Two agents, and a task of the last. */
+async function seedAgents(server: TestServer, make: Make) {
+  const agentName = `${canary} agent`;
+  let agentUuid = "";
+  for (const name of [`${agentName} more`, agentName]) {
+    const { enrolmentToken: token } = await make<{ enrolmentToken: string }>("createAgentEnrolment", "enrolmentToken", {
+      name,
+    });
+    agentUuid = (await make<{ agentId: string }>("enrolAgent", "agentId", { token })).agentId;
+  }
+  const task = await insertTask(server.orm, {
+    tenantId: await tenantOf(server, server.adminToken),
+    agentId: agentUuid,
+  });
+  return { agentName, agentUuid, taskUuid: task.id };
 }
 
 /** Two dispatches, a pin and a policy. */
@@ -218,6 +248,7 @@ async function readSeeded(server: TestServer, variables: { id: string; ref: stri
     approvals(first: 1) { edges { cursor node { id } } }
     liveActionDispatches(first: 1) { edges { cursor node { id } } }
     auditEntries(first: 1) { edges { cursor node { id } } }
+    agents(first: 1) { edges { cursor node { id } } }
   }`;
   const read = async () => (await send(server, server.adminToken, query, variables)) as unknown as { data: Seeded };
   // The run goes on beside us; its first event has a cursor.
