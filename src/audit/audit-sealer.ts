@@ -1,5 +1,6 @@
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
+import { RegularLook } from "../core/regular-look.ts";
 import { type SealPorts, sealEntries } from "./seal-entries.ts";
 
 export interface AuditSealerPorts extends SealPorts {
@@ -9,9 +10,7 @@ export interface AuditSealerPorts extends SealPorts {
 /** Seals what was written since the last look, of every tenant, on any number of nodes: where one is at a tenant, the others pass it over. */
 export class AuditSealer {
   readonly #ports: AuditSealerPorts;
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
-  #isStopped = false;
+  readonly #looks = new RegularLook(() => this.#look());
 
   constructor(ports: AuditSealerPorts) {
     this.#ports = ports;
@@ -19,30 +18,25 @@ export class AuditSealer {
 
   /** Looks at once, and again each `limits.auditSealMs`. */
   start(): void {
-    this.#looking = this.#look();
+    this.#looks.start();
   }
 
   /** Resolves when nothing is under way any more. What is not sealed then, any node seals that comes after. */
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    await this.#looking;
+  stop(): Promise<void> {
+    return this.#looks.stop();
   }
 
-  async #look(): Promise<void> {
+  async #look(): Promise<number> {
     try {
       const rows = await this.#ports.em().execute<{ tenantId: string }[]>(tenantsSql);
       for (const { tenantId } of rows) {
-        if (this.#isStopped) return;
+        if (this.#looks.isStopped) break;
         await this.#seal(tenantId);
       }
     } catch (error) {
       this.#ports.log.warn({ message: (error as Error).message }, "audit.look_failed");
     }
-    if (this.#isStopped) return;
-    this.#timer = setTimeout(() => {
-      this.#looking = this.#look();
-    }, limits.auditSealMs);
+    return limits.auditSealMs;
   }
 
   /** One tenant that can't be sealed keeps no other waiting. */
