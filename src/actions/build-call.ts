@@ -1,11 +1,11 @@
 import type { Issue } from "../core/failures.ts";
 import type { Json } from "../core/json.ts";
-import { childPath } from "../core/json-path.ts";
+import { childPath, shown } from "../core/json-path.ts";
 import type { LocalCall, OpservantCall, RemoteCall } from "../executors/executor.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { type StandIn, templatePaths } from "../expressions/template.ts";
 import { type Reading, renderSafely } from "./collect-arguments.ts";
-import type { ActionDefinition } from "./definition.ts";
+import { type ActionDefinition, type SecretReference, secretReference } from "./definition.ts";
 import { invocationPlan, type Sending } from "./invocation-plan.ts";
 import { renderTarget } from "./remote-target.ts";
 
@@ -23,6 +23,8 @@ export interface CallInputs {
   /** Every argument, secrets included. */
   readonly values: ReadonlyMap<string, Json>;
   readonly scope: Scope;
+  /** What the credential store has of `neededSecrets`. */
+  readonly storedSecrets: ReadonlyMap<string, string>;
   /** What stands in for values that can't be known or may not be seen. */
   readonly standIn?: StandIn | undefined;
 }
@@ -62,7 +64,7 @@ function neverSent(): never {
 }
 
 function remoteCall(
-  { definition, values, scope, standIn }: CallInputs,
+  { definition, values, scope, storedSecrets, standIn }: CallInputs,
   sending: Sending,
 ): Building & { readonly call?: RemoteCall } {
   const building: Building = { issues: [], warnings: [] };
@@ -70,7 +72,7 @@ function remoteCall(
   const reading = { scope: full, standIn };
   const target = renderTarget(definition.executor.target, full, standIn);
   if ("issue" in target) building.issues.push(target.issue);
-  const headers = renderHeaders(definition.executor.headers ?? {}, reading, building);
+  const headers = renderHeaders(definition.executor.headers ?? {}, { ...reading, storedSecrets }, building);
   const sent = sending.names
     ? ownArguments(sending.names, values)
     : mappedArguments(definition, { values, reading }, building);
@@ -80,14 +82,14 @@ function remoteCall(
 }
 
 function renderHeaders(
-  headers: Readonly<Record<string, string>>,
-  reading: Reading,
+  headers: NonNullable<ActionDefinition["executor"]["headers"]>,
+  reading: Reading & Pick<CallInputs, "storedSecrets">,
   { issues, warnings }: Building,
 ): Record<string, string> {
   const rendered: [string, string][] = [];
   for (const [name, template] of Object.entries(headers)) {
     const path = childPath("$.executor.headers", name);
-    const { value, issue } = renderSafely(template, reading, warnings);
+    const { value, issue } = renderHeader(template, reading, warnings);
     if (issue) issues.push({ path, ...issue });
     // A header whose one value is absent is left out.
     if (issue || value === null || value === undefined) continue;
@@ -102,7 +104,19 @@ function renderHeaders(
   return Object.fromEntries(rendered);
 }
 
-function hasStandIn(template: string, { standIn }: Reading): boolean {
+function renderHeader(
+  template: string | SecretReference,
+  reading: Reading & Pick<CallInputs, "storedSecrets">,
+  warnings: string[],
+): ReturnType<typeof renderSafely> {
+  const name = secretReference(template);
+  if (name === undefined) return renderSafely(template, reading, warnings);
+  const stored = reading.storedSecrets.get(name);
+  if (stored !== undefined) return { value: stored };
+  return { issue: { code: "secret_not_found", message: `The credential store has no secret ${shown(name)}.` } };
+}
+
+function hasStandIn(template: Json, { standIn }: Reading): boolean {
   return standIn !== undefined && templatePaths(template).some((path) => standIn(path) !== undefined);
 }
 

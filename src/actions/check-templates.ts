@@ -122,6 +122,7 @@ function headerIssues(headers: Json | undefined, declared: Declared): Issue[] {
   if (!isJsonObject(headers)) return [];
   return Object.entries(headers).flatMap(([name, value]) => {
     const path = childPath("$.executor.headers", name);
+    if (secretReference(value) !== undefined) return [];
     return [...templateIssues(value, path, scopeRoots), ...referenceIssues(value, path, { declared })];
   });
 }

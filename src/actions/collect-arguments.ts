@@ -60,7 +60,12 @@ export function neededSecrets(definition: ActionDefinition, parameters: JsonObje
       names.add(mappedReference ?? name);
     }
   }
-  return [...names];
+  return [...names, ...headerSecrets(definition)];
+}
+
+/** The secrets that headers name. */
+export function headerSecrets({ executor }: ActionDefinition): string[] {
+  return Object.values(executor.headers ?? {}).flatMap((value) => secretReference(value) ?? []);
 }
 
 /**

@@ -70,9 +70,20 @@ const executor = {
     method: { enum: [...methodWords], default: "POST", description: "Remote only." },
     headers: {
       type: "object",
-      description: "Remote only; values may hold templates.",
+      description:
+        'Remote only; values may hold templates, or are a secret of the credential store: {"$secret": "its name"}.',
       maxProperties: limits.headersMax,
-      additionalProperties: { type: "string", maxLength: limits.headerValueLengthMax },
+      additionalProperties: {
+        anyOf: [
+          { type: "string", maxLength: limits.headerValueLengthMax },
+          {
+            type: "object",
+            required: ["$secret"],
+            additionalProperties: false,
+            properties: { $secret: { type: "string", pattern: "^[A-Za-z0-9_.-]{1,128}$" } },
+          },
+        ],
+      },
     },
     entry: {
       type: "string",

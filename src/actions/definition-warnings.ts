@@ -65,7 +65,7 @@ function credentialWarnings({ executor }: ActionDefinition): Issue[] {
   const instead =
     "Definitions are shown as they were registered: declare a parameter of type secret and write {{ parameters.name }}.";
   const warnings = Object.entries(executor.headers ?? {})
-    .filter(([name, value]) => looksLikeCredential(name, value))
+    .filter(([name, value]) => typeof value === "string" && looksLikeCredential(name, value))
     .map(([name]) => ({
       path: childPath("$.executor.headers", name),
       code: "literal_credential",

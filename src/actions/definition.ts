@@ -29,13 +29,17 @@ export interface ParameterDefinition {
   readonly validation?: ParameterValidation;
 }
 
+/** A secret of the tenant's credential store, by its name. */
+export type SecretReference = { readonly $secret: string };
+
 export interface ExecutorDefinition {
   readonly type: (typeof executorTypeWords)[number];
   /** A path in the package, a URL, or an agent's id. */
   readonly target: string;
   /** Remote only; POST when left out. */
   readonly method?: (typeof methodWords)[number];
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Texts with templates, or secrets of the credential store. */
+  readonly headers?: Readonly<Record<string, string | SecretReference>>;
   /** Opservant only: the script of the package that the agent runs; by default its only file. */
   readonly entry?: string;
 }

@@ -4,7 +4,7 @@ import { limits } from "../core/limits.ts";
 import { evaluateConditions } from "../expressions/conditions.ts";
 import { createMask } from "../secrets/mask.ts";
 import { buildCall, type PreparedCall } from "./build-call.ts";
-import { type Collected, collectArguments, type Invocation, readsUnknown } from "./collect-arguments.ts";
+import { type Collected, collectArguments, headerSecrets, type Invocation, readsUnknown } from "./collect-arguments.ts";
 import type { ActionDefinition } from "./definition.ts";
 import { invocationPlan } from "./invocation-plan.ts";
 
@@ -40,9 +40,9 @@ export type Prepared =
 export function prepareInvocation(invocation: Invocation): Prepared {
   const checked = checkInvocation(invocation);
   if (checked.kind !== "applies") return checked;
-  const { definition, scope } = invocation;
+  const { definition, scope, storedSecrets } = invocation;
   const { values, input, secrets, warnings } = checked;
-  const built = buildCall({ definition, values, scope });
+  const built = buildCall({ definition, values, scope, storedSecrets });
   const all = [...new Set([...warnings, ...built.warnings])];
   if (!built.call) return { kind: "refused", issues: built.issues, input, warnings: all };
   return { kind: "ready", call: built.call, timeoutMs: timeoutOf(definition), input, secrets, warnings: all };
@@ -91,14 +91,18 @@ function checkConditions(
 }
 
 /** The given ones too that no parameter took: they must not be seen either. */
-function secretValues({ definition, givenSecrets }: Invocation, { values, unknownNames }: Collected): string[] {
+function secretValues(
+  { definition, givenSecrets, storedSecrets }: Invocation,
+  { values, unknownNames }: Collected,
+): string[] {
   const { secretNames } = invocationPlan(definition);
-  if (secretNames.size === 0 && Object.keys(givenSecrets).length === 0) return [];
+  const inHeaders = headerSecrets(definition).map((name) => storedSecrets.get(name) ?? "");
+  if (secretNames.size === 0 && Object.keys(givenSecrets).length === 0 && inHeaders.length === 0) return [];
   const used = [...secretNames]
     .filter((name) => !unknownNames.has(name))
     .map((name) => values.get(name))
     .filter((value) => typeof value === "string");
-  return [...new Set([...used, ...Object.values(givenSecrets)])].filter((value) => value !== "");
+  return [...new Set([...used, ...inHeaders, ...Object.values(givenSecrets)])].filter((value) => value !== "");
 }
 
 function shownInput(

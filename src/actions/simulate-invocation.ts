@@ -65,15 +65,16 @@ function agentCall({ executor }: ActionDefinition, checked: Applying): ShownCall
 
 // Built twice: with the secrets, to find what the executor would refuse, and without them, to be shown.
 function callOf(invocation: Invocation, { values, unknownNames }: Applying): ShownCall {
-  const { definition, scope, unknowns } = invocation;
+  const { definition, scope, storedSecrets, unknowns } = invocation;
   const { secretNames } = invocationPlan(definition);
-  const real = { definition, values, scope, standIn: standInOf(values, unknownNames, unknowns) };
+  const real = { definition, values, scope, storedSecrets, standIn: standInOf(values, unknownNames, unknowns) };
   const built = buildCall(real);
   if (!built.call) return { issues: built.issues, warnings: built.warnings };
   refuseAsExecutor(built.call, real);
   const shownValues = new Map([...values].map(([name, value]) => [name, secretNames.has(name) ? "***" : value]));
   const standIn = standInOf(shownValues, unknownNames.union(secretNames), unknowns);
-  const { call } = buildCall({ definition, values: shownValues, scope, standIn });
+  const shownSecrets = new Map([...storedSecrets.keys()].map((name) => [name, "***"]));
+  const { call } = buildCall({ definition, values: shownValues, scope, storedSecrets: shownSecrets, standIn });
   if (!call) throw new Error("A call that can be built can be shown.");
   if (call.type === "remote") return { ...built, call: { request: requestOf(call) } };
   if (call.type === "opservant") throw new Error("A call for an agent is shown as it is.");
