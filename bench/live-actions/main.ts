@@ -131,11 +131,11 @@ function headers(more: Readonly<Record<string, string>> = {}) {
 
 async function rounds(measurements: readonly Measurement[]): Promise<readonly Measured[]> {
   const all: Measured[] = [];
-  // The first round warms up.
-  for (let round = 0; round <= Number(options.rounds); round += 1) {
+  for (const [, concurrency, measure] of measurements) await warmUp(concurrency, measure);
+  for (let round = 1; round <= Number(options.rounds); round += 1) {
     for (const [title, concurrency, measure] of measurements) {
       await admin.query("checkpoint");
-      const measureMs = round === 0 ? 1_000 : Number(options.seconds) * 1_000;
+      const measureMs = Number(options.seconds) * 1_000;
       const read = () => ({ node: processMs(product.child.pid ?? 0), postgres: postgresMs(postgres.pid) });
       const from = read();
       const result = await measure({ concurrency, warmUpMs: 300, measureMs });
@@ -143,10 +143,19 @@ async function rounds(measurements: readonly Measurement[]): Promise<readonly Me
       const perRequest = (ms: number) => (ms * 1_000) / (result.count * (1 + 300 / measureMs));
       const us = { nodeUs: perRequest(to.node - from.node), postgresUs: perRequest(to.postgres - from.postgres) };
       process.stderr.write(`  round ${round}: ${title}, ${concurrency} at once: ${result.perSecond.toFixed(0)}/s\n`);
-      if (round > 0) all.push({ title, concurrency, ...result, ...us });
+      all.push({ title, concurrency, ...result, ...us });
     }
   }
   return all;
+}
+
+/** As often as V8 needs to compile what is hot, or for as long as one has patience: on a busy machine that takes a while. */
+async function warmUp(concurrency: number, measure: Measurement[2]): Promise<void> {
+  if (concurrency === 1) return;
+  const until = performance.now() + 10_000;
+  for (let count = 0; count < 3_000 && performance.now() < until; ) {
+    count += (await measure({ concurrency, warmUpMs: 0, measureMs: 1_000 })).count;
+  }
 }
 
 async function overHttp(load: Load, next: () => OperationText | Buffer, more = {}): Promise<LoadResult> {
