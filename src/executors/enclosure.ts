@@ -35,18 +35,18 @@ export const enclosedUser = 65_534;
 const setUp = {
   unshare: `
 set -e
-mount -a -T "$1"
-cp -pR "$3/." "$2/root${scriptHome}/"
-cd "$2"
+mount -a -T "$RIPOSTE_TABLE"
+cp -pR "$RIPOSTE_HOME/." "$RIPOSTE_ROOT/root${scriptHome}/"
+cd "$RIPOSTE_ROOT"
 pivot_root . old
 umount -l old
-shift 3
+unset RIPOSTE_TABLE RIPOSTE_HOME RIPOSTE_ROOT
 set +e
 `,
   bubblewrap: `
-cp -pR /source/. "$1${scriptHome}/" || exit 125
-cd "$1${scriptHome}/package" || exit 125
-shift
+cp -pR /source/. "$RIPOSTE_ROOT${scriptHome}/" || exit 125
+cd "$RIPOSTE_ROOT${scriptHome}/package" || exit 125
+unset RIPOSTE_ROOT
 `,
 };
 
@@ -70,14 +70,24 @@ exit $?
 // bash has -u, dash and busybox have -p.
 const limitProcesses = `ulimit -u ${limits.scriptProcessesMax} || ulimit -p ${limits.scriptProcessesMax}`;
 
+/** A command, and what its environment has to hold besides the script's. */
+export interface EnclosedCommand {
+  readonly argv: readonly string[];
+  /** Paths of the host, which are none of a script's business: it sees the command line of the first process, but not what is here. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 /** The command that runs a script enclosed. It expects the server's words at descriptor 3. */
-export function enclosedCommand(by: EncloseBy, script: ToEnclose): string[] {
+export function enclosedCommand(by: EncloseBy, script: ToEnclose): EnclosedCommand {
   const rest = keep.replace("PROCESSES", by.limitsProcesses ? limitProcesses : ":");
   const init = ["/bin/sh", "-c", setUp[by.kind] + rest, "riposte-enclosure"];
-  const inner = [...becomeScript(by, script.uid), ...script.argv];
-  if (by.kind === "bubblewrap") return [...bubblewrap(by, script), ...init, placeOfRoot(by), ...inner];
-  const places = [by.fstab, by.root.directory, script.home];
-  return [...unshare(by, script), ...init, ...places, ...inner];
+  const inner = [...init, ...becomeScript(by, script.uid), ...script.argv];
+  if (by.kind === "bubblewrap")
+    return { argv: [...bubblewrap(by, script), ...inner], environment: { RIPOSTE_ROOT: placeOfRoot(by) } };
+  return {
+    argv: [...unshare(by, script), ...inner],
+    environment: { RIPOSTE_TABLE: by.fstab, RIPOSTE_ROOT: by.root.directory, RIPOSTE_HOME: script.home },
+  };
 }
 
 function unshare({ program, asRoot }: EncloseBy, { hasNetwork }: ToEnclose): string[] {
@@ -141,10 +151,11 @@ export function fstabOf({ directory, mounts }: IsolatedRoot): string {
   return [whole, ...rest].map((fields) => `${fields.map(fstabField).join(" ")} 0 0\n`).join("");
 }
 
-function fstabKind({ kind }: Mount): [type: string, options: string] {
+function fstabKind({ kind, isNoexec }: Mount): [type: string, options: string] {
   switch (kind) {
     case "readable":
-      return ["none", "bind,ro,nosuid,nodev"];
+      // With all that is mounted below, since the kernel does not let an unprivileged user look beneath; it is covered next.
+      return ["none", `rbind,ro,nosuid,nodev${isNoexec ? ",noexec" : ""}`];
     case "device":
       return ["none", "bind,nosuid"];
     case "proc":

@@ -1,5 +1,6 @@
 import { lstat, mkdir, readlink, realpath, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { type HostMount, isNoexec, mountsBelow, readMounts } from "./mount-table.ts";
 
 /** The file system that enclosed scripts see, prepared once for a server: a skeleton on disk, and what is mounted into it each time. */
 export interface IsolatedRoot {
@@ -15,6 +16,7 @@ export interface Mount {
   readonly source: string;
   /** Absolute, as scripts see it. */
   readonly target: string;
+  readonly isNoexec: boolean;
 }
 
 /** Where scripts find themselves. Neither path is one of a usual system, so that nothing of it is hidden. */
@@ -49,14 +51,14 @@ export async function prepareRoot(directory: string, needs: RootNeeds): Promise<
   const root = join(directory, "root");
   for (const name of ["old", "source", "root"]) await mkdir(join(directory, name), { recursive: true, mode: 0o755 });
   for (const name of ["attempt", "dev", "etc", "proc", "run", "source", "usr", "var"]) await mkdir(join(root, name));
-  const mounts: Mount[] = [{ kind: "readable", source: "/usr", target: "/usr" }];
-  for (const name of systemDirectories) await addSystemDirectory(root, name, mounts);
-  const readable = [...settings, ...needs.readable];
-  for (const path of readable) await addReadable(root, { source: path, target: path }, mounts);
-  await addReadable(root, { source: needs.node, target: scriptNode }, mounts);
+  const hostMounts = await readMounts();
+  const readable = await systemPlaces(root);
+  for (const path of [...settings, ...needs.readable]) readable.push(...(await makePlace(root, path, path)));
+  readable.push(...(await makePlace(root, needs.node, scriptNode)));
+  const mounts = readable.flatMap((place) => readableMounts(place, hostMounts));
   for (const name of devices) {
     await writeFile(join(root, "dev", name), "");
-    mounts.push({ kind: "device", source: `/dev/${name}`, target: `/dev/${name}` });
+    mounts.push({ kind: "device", source: `/dev/${name}`, target: `/dev/${name}`, isNoexec: false });
   }
   await linkAll(root, needs.hasProc);
   await writeFile(
@@ -67,37 +69,49 @@ export async function prepareRoot(directory: string, needs: RootNeeds): Promise<
     join(root, "etc/group"),
     usersFile(needs.users, (id) => `x:${id}:`),
   );
-  if (needs.hasProc) mounts.push({ kind: "proc", source: "proc", target: "/proc" });
-  mounts.push({ kind: "scratch", source: "tmpfs", target: scriptHome });
+  if (needs.hasProc) mounts.push({ kind: "proc", source: "proc", target: "/proc", isNoexec: true });
+  mounts.push({ kind: "scratch", source: "tmpfs", target: scriptHome, isNoexec: false });
   // Programs of the host are still called between the change of root and the change to the scripts' own.
   for (const name of ["usr", "etc", "dev", "proc", ...systemDirectories])
     await symlink(`root/${name}`, join(directory, name));
   return { directory, mounts };
 }
 
-async function addSystemDirectory(root: string, name: string, mounts: Mount[]): Promise<void> {
-  const status = await lstat(`/${name}`).catch(() => undefined);
-  if (status?.isSymbolicLink()) await symlink(relative("/", join("/", await readlink(`/${name}`))), join(root, name));
-  else if (status?.isDirectory()) {
-    await mkdir(join(root, name));
-    mounts.push({ kind: "readable", source: `/${name}`, target: `/${name}` });
+/** A path of the host, and where scripts see it. */
+interface Place {
+  readonly source: string;
+  readonly target: string;
+}
+
+/** A place that is mounted readable, with what else is mounted below it: that too can only be read. */
+function readableMounts({ source, target }: Place, hostMounts: readonly HostMount[]): Mount[] {
+  return [source, ...mountsBelow(hostMounts, source)].map((path) => ({
+    ...{ kind: "readable", source: path, target: target + path.slice(source.length) },
+    isNoexec: isNoexec(hostMounts, path),
+  }));
+}
+
+/** Programs and libraries: /usr, and what of /bin, /lib and their like is no mere link into it. */
+async function systemPlaces(root: string): Promise<Place[]> {
+  const places = [{ source: "/usr", target: "/usr" }];
+  for (const name of systemDirectories) {
+    const status = await lstat(`/${name}`).catch(() => undefined);
+    if (status?.isSymbolicLink()) await symlink(relative("/", join("/", await readlink(`/${name}`))), join(root, name));
+    else if (status?.isDirectory()) places.push(...(await makePlace(root, `/${name}`, `/${name}`)));
   }
+  return places;
 }
 
 /** Makes the place to mount a path at, where there is such a path. */
-async function addReadable(
-  root: string,
-  { source, target }: { source: string; target: string },
-  mounts: Mount[],
-): Promise<void> {
+async function makePlace(root: string, source: string, target: string): Promise<Place[]> {
   const real = await realpath(source).catch(() => undefined);
-  if (real === undefined) return;
+  if (real === undefined) return [];
   const isDirectory = (await stat(real)).isDirectory();
   const place = join(root, target);
   await mkdir(isDirectory ? place : dirname(place), { recursive: true, mode: 0o755 });
   if (!isDirectory) await writeFile(place, "");
   // The path as it was given: what a link leads to may be another file later, as it is with resolv.conf.
-  mounts.push({ kind: "readable", source, target });
+  return [{ source, target }];
 }
 
 async function linkAll(root: string, hasProc: boolean): Promise<void> {

@@ -7,7 +7,7 @@ import { createServer, type Server } from "node:net";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { limits } from "../core/limits.ts";
-import { type EncloseBy, enclosedCommand } from "./enclosure.ts";
+import { type EncloseBy, type EnclosedCommand, enclosedCommand } from "./enclosure.ts";
 import { scriptNode } from "./isolated-root.ts";
 import { usualPath } from "./script-command.ts";
 import type { ScriptUsers } from "./script-users.ts";
@@ -48,7 +48,8 @@ const Findings = z.object({
   locked: z.string().nullable(),
   shell: z.number().nullable(),
 });
-type Findings = z.infer<typeof Findings>;
+/** What the trial got hold of. */
+export type Findings = z.infer<typeof Findings>;
 
 interface Place {
   readonly workDirectory: string;
@@ -88,7 +89,7 @@ export async function tryEnclosure(
 }
 
 /** The first promise that was not kept. What cannot be seen without /proc is null: the namespaces then hold as they were asked for. */
-function faultIn(found: Findings, uid: number | undefined): string | undefined {
+export function faultIn(found: Findings, uid: number | undefined): string | undefined {
   if (found.seen.length > 0) return `scripts would see ${found.seen.join(", ")}`;
   if (found.written.length > 0) return `scripts could write to ${found.written.join(", ")}`;
   if (!found.hasTemporary) return "scripts could not write to /tmp";
@@ -119,11 +120,11 @@ async function writeTrial(home: string, uid: number | undefined): Promise<void> 
   if (uid !== undefined) for (const name of ["", "package", "tmp", file]) await chown(resolve(home, name), uid, uid);
 }
 
-async function run(argv: readonly string[], path: string): Promise<{ stdout: string; stderr: string }> {
+async function run({ argv, environment }: EnclosedCommand, path: string): Promise<{ stdout: string; stderr: string }> {
   // By a shell, since the descriptors of a program that does not exist would be lost.
   const child = spawn("/bin/sh", ["-c", 'exec "$@"', "riposte", ...argv], {
     cwd: "/",
-    env: { PATH: path },
+    env: { ...environment, PATH: path },
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });

@@ -1,7 +1,14 @@
 import { mkdir, realpath, writeFile } from "node:fs/promises";
 import { homedir, release } from "node:os";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
-import { type EncloseBy, enclosedCommand, enclosedUser, fstabOf, type ToEnclose } from "./enclosure.ts";
+import {
+  type EncloseBy,
+  type EnclosedCommand,
+  enclosedCommand,
+  enclosedUser,
+  fstabOf,
+  type ToEnclose,
+} from "./enclosure.ts";
 import { prepareRoot } from "./isolated-root.ts";
 import { type IsolationRefusal, lackOn } from "./isolation-lack.ts";
 import { tryEnclosure } from "./isolation-trial.ts";
@@ -28,7 +35,7 @@ export interface Enclosure {
   /** Who it runs as, and whose its files have to be, where the server has root's rights. */
   readonly uid: number | undefined;
   /** The command that runs the script there; it has descriptor 3 of the launcher. */
-  command(script: Omit<ToEnclose, "uid">): string[];
+  command(script: Omit<ToEnclose, "uid">): EnclosedCommand;
   release(): void;
 }
 

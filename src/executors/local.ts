@@ -136,10 +136,10 @@ async function runIn(work: Work): Promise<ScriptEnd | undefined> {
     IDEMPOTENCY_KEY: attempt.idempotencyKey,
     [markVariable]: mark,
   };
-  const hasNetwork = !attempt.sandbox;
-  const argv = enclosure?.command({ argv: command.argv, home, hasNetwork }) ?? command.argv;
+  const enclosed = enclosure?.command({ argv: command.argv, home, hasNetwork: !attempt.sandbox });
   const run = {
-    ...{ argv, cwd: directory.package, environment, mark, timeoutMs, signal, isEnclosed: enclosure !== undefined },
+    ...{ argv: enclosed?.argv ?? command.argv, environment: { ...environment, ...enclosed?.environment } },
+    ...{ cwd: directory.package, mark, timeoutMs, signal, isEnclosed: enclosure !== undefined },
     onStderr: lines.push,
   };
   try {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,14 +19,25 @@ export function scriptCall(target: string, script: string, given: Partial<LocalC
 /** What a host that cannot isolate answers. */
 export const noIsolation = withoutIsolation({ reason: "This is a test.", remedy: "End it." });
 
-let probed: Promise<Isolation> | undefined;
+const probes = new Map<string, Promise<Isolation>>();
 
-/** What this host can do, found out once; its skeleton stays in a directory of its own, which the operating system clears. */
-export function hostIsolation(): Promise<Isolation> {
-  probed ??= mkdtemp(join(tmpdir(), "riposte-test-isolation-")).then((workDirectory) =>
-    probeIsolation({ workDirectory }),
-  );
-  return probed;
+/** What this host can do, of all kinds or one, found out once. */
+export function hostIsolation(kind?: "bubblewrap" | "unshare"): Promise<Isolation> {
+  const found = probes.get(kind ?? "any") ?? probe(kind);
+  probes.set(kind ?? "any", found);
+  return found;
+}
+
+async function probe(kind: "bubblewrap" | "unshare" | undefined): Promise<Isolation> {
+  const workDirectory = await mkdtemp(join(tmpdir(), "riposte-test-isolation-"));
+  process.once("exit", () => rmSync(workDirectory, { recursive: true, force: true }));
+  return probeIsolation({ workDirectory, ...(kind && { kinds: [kind] }) });
+}
+
+/** Every kind of isolation that this host has; none in a container that forbids namespaces, and outside of Linux. */
+export async function hostIsolations(): Promise<Isolation[]> {
+  const found = await Promise.all([hostIsolation("bubblewrap"), hostIsolation("unshare")]);
+  return found.filter(({ kind }) => kind !== "none");
 }
 
 export interface Given {
@@ -90,6 +101,17 @@ export function isRunning(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Processes of this host whose command line holds a text. */
+export function processesWith(text: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Waits until a condition holds; the test's own timeout is the bound. */
