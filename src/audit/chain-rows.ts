@@ -38,7 +38,7 @@ export async function readUnsealed(em: EntityManager, tenantId: string): Promise
  * are all seen; 0 reads from the very first row, whatever its number.
  */
 export async function readSealed(em: EntityManager, tenantId: string, behind: number): Promise<readonly SealedEntry[]> {
-  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence > ? and sequence <= ? order by sequence, id limit ?`;
+  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence > ? and sequence <= ? order by audit_entry.sequence, id limit ?`;
   const range = [behind === 0 ? Number.MIN_SAFE_INTEGER : behind, behind + limits.auditPageMax];
   const rows = await em.execute<Row[]>(sql, [tenantId, ...range, limits.auditPageMax + 1]);
   return rows.map((row) => ({

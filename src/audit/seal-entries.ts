@@ -92,7 +92,7 @@ async function endOf(em: EntityManager, key: ChainKey, tenantId: string): Promis
 /** The highest number that is given in the tenant's chain, and its hash. */
 async function lastRow(em: EntityManager, tenantId: string): Promise<ChainEnd> {
   const sql = `select sequence::text as sequence, hash from audit_entry where tenant_id = ? and sequence is not null
-    order by sequence desc limit 1`;
+    order by audit_entry.sequence desc limit 1`;
   const [row] = await em.execute<{ sequence: string; hash: string }[]>(sql, [tenantId]);
   return row ? { sequence: Number(row.sequence), hash: row.hash } : chainBeginning;
 }

@@ -36,6 +36,19 @@ describe("a chain that nobody has touched", () => {
     expect(await verified()).toEqual({ intact: true, entries: 5, firstBroken: undefined });
   });
 
+  test("is intact beyond its first page, and found broken there", async () => {
+    await sealed(600);
+    expect(await verified()).toEqual({ intact: true, entries: 600, firstBroken: undefined });
+    await tamper("update audit_entry set outcome = 'failed' where tenant_id = $tenant and sequence = 512");
+    expect(await verified()).toEqual({ intact: false, entries: 511, firstBroken: 512 });
+    await tamper("delete from audit_entry where tenant_id = $tenant and sequence between 257 and 512");
+    expect(await verified()).toEqual({ intact: false, entries: 256, firstBroken: 257 });
+    await tamper("delete from audit_entry where tenant_id = $tenant and sequence > 256");
+    await tamper("delete from audit_chain where tenant_id = $tenant");
+    await sealed(3);
+    expect(await verified()).toMatchObject({ intact: false, firstBroken: 256 });
+  });
+
   test("is intact before anything was done", async () => {
     expect(await verified()).toEqual({ intact: true, entries: 0, firstBroken: undefined });
   });

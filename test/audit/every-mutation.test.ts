@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { localId } from "../../src/core/global-id.ts";
+import { schema } from "../../src/schema.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
+import { type Answer, send } from "../tenancy/strangers.ts";
+import { auditedVendor, type DeedWorld, deeds, notAudited, ready, vendorCalls } from "./deeds.ts";
+
+let server: TestServer;
+let world: DeedWorld;
+let number = 0;
+
+beforeAll(async () => {
+  server = await startTestServer({ adapters: [auditedVendor] });
+  const { data } = await send(server, server.adminToken, "{ viewer { tenant { id } } }");
+  const { viewer } = data as { viewer: { tenant: { id: string } } };
+  const tenantId = localId("Tenant", viewer.tenant.id) ?? "";
+  world = { server, tenantId, name: () => `audited-${++number}` };
+});
+afterAll(() => server.close());
+
+const mutations = Object.keys(schema.getMutationType()?.getFields() ?? {}).sort();
+const audited = mutations.filter((name) => deeds[name]);
+
+async function call(name: string, input: object): Promise<Answer> {
+  await ready(server);
+  const capital = name.charAt(0).toUpperCase() + name.slice(1);
+  const isLiveAction = name === "dispatchLiveAction" || name === "dryRunLiveAction";
+  const type = isLiveAction ? "LiveActionInput" : `${capital}Input`;
+  const query = `mutation ($input: ${type}!) { ${name}(input: $input) { __typename ... on Failure { code message } } }`;
+  return send(server, server.adminToken, query, { input });
+}
+
+const payloadOf = (name: string) => `${name.charAt(0).toUpperCase()}${name.slice(1)}Payload`;
+
+async function rows<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {
+  return server.orm.em.fork().execute(sql, values) as Promise<Row[]>;
+}
+
+interface Entry {
+  readonly subject: string;
+  readonly outcome: string;
+  readonly actor_kind: string;
+  readonly actor_name: string;
+}
+
+function entriesOf(operation: string): Promise<Entry[]> {
+  return rows<Entry>("select * from audit_entry where tenant_id = ? and operation = ? order by at", [
+    world.tenantId,
+    operation,
+  ]);
+}
+
+test("every mutation of the schema has a row that says how it is audited, or why it is not", () => {
+  expect(mutations.filter((name) => !deeds[name] && !notAudited[name])).toEqual([]);
+});
+
+describe("in the audit trail", () => {
+  test.each(audited)("%s leaves one entry of its name", async (name) => {
+    const row = deeds[name]!;
+    const input = await row.prepare(world);
+    const before = await entriesOf(name);
+    expect(await call(name, input)).toMatchObject({ data: { [name]: { __typename: payloadOf(name) } } });
+    const after = await entriesOf(name);
+    expect(after).toHaveLength(before.length + 1);
+    const entry = after.at(-1)!;
+    expect(entry).toMatchObject({ outcome: row.outcome ?? "succeeded" });
+    expect(entry.subject.startsWith(row.subject)).toBe(true);
+    if (name !== "enrolAgent") expect(entry).toMatchObject({ actor_kind: "TOKEN", actor_name: "ADMIN_TOKEN" });
+  });
+
+  test.each(audited.filter((name) => deeds[name]?.isRepeatable))("%s leaves none when it is repeated", async (name) => {
+    const input = await deeds[name]!.prepare(world);
+    await call(name, input);
+    const before = await entriesOf(name);
+    expect(await call(name, input)).toMatchObject({ data: { [name]: { __typename: payloadOf(name) } } });
+    expect(await entriesOf(name)).toHaveLength(before.length);
+  });
+
+  test("the end of a live action is an entry of its own, under the same target", async () => {
+    const input = { ...((await deeds["dispatchLiveAction"]!.prepare(world)) as { target: string }) };
+    await call("dispatchLiveAction", input);
+    const found = await rows("select * from audit_entry where subject = ? order by at", [`target:${input.target}`]);
+    expect(found).toMatchObject([
+      {
+        operation: "dispatchLiveAction",
+        outcome: "accepted",
+        detail: { caseId: "case-7", requestedBy: "ann", capability: "isolate_host", vendorId: "audited", cost: 0 },
+      },
+      { operation: "completeLiveAction", outcome: "succeeded", actor_name: "ADMIN_TOKEN", detail: { error: null } },
+    ]);
+  });
+
+  test("an event that comes by POST /events leaves the entry of emitEvent", async () => {
+    const before = await entriesOf("emitEvent");
+    const response = await fetch(server.url.replace("/graphql", "/events"), {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${server.adminToken}` },
+      body: JSON.stringify({ type: "finding.new", data: { finding: { title: "t" } } }),
+    });
+    expect(response.status).toBe(202);
+    expect(await entriesOf("emitEvent")).toHaveLength(before.length + 1);
+  });
+
+  test("no entry holds a secret's value", async () => {
+    const [all] = await rows<{ text: string }>("select string_agg(e::text, ' ') as text from audit_entry e");
+    expect(all?.text).toContain("putSecret");
+    expect(all?.text).not.toContain("s3cret-value-4711");
+  });
+
+  test("everything is sealed into one chain that is intact", async () => {
+    const { data } = await send(server, server.adminToken, "{ verifyAudit { intact entries firstBroken } }");
+    const [count] = await rows<{ count: number }>(
+      "select count(*)::int as count from audit_entry where tenant_id = ?",
+      [world.tenantId],
+    );
+    expect(data).toEqual({ verifyAudit: { intact: true, entries: count?.count, firstBroken: null } });
+  });
+});
+
+/** All that is stored, but for what goes on by itself: heartbeats, when a token was used, and the sealing of what is there. */
+async function everything(): Promise<unknown> {
+  const goesOn = ["node", "audit_chain", "audit_entry", "mikro_orm_migrations"];
+  const tables = await rows<{ name: string }>(
+    "select tablename as name from pg_tables where schemaname = current_schema() order by tablename",
+  );
+  const found: Record<string, unknown> = {};
+  for (const { name } of tables.filter((table) => !goesOn.includes(table.name))) {
+    found[name] = await rows(
+      `select (to_jsonb(t) - 'last_used_at' - 'last_seen_at')::text as row from "${name}" t order by 1`,
+    );
+  }
+  return found;
+}
+
+describe("while the audit table takes nothing", () => {
+  const refuse = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    await rows(`create or replace function refuse_audit() returns trigger language plpgsql as
+      $$ begin raise exception 'the audit trail is full'; end $$`);
+    await rows("create trigger refuse_audit before insert on audit_entry for each row execute function refuse_audit()");
+    try {
+      return await work();
+    } finally {
+      await rows("drop trigger refuse_audit on audit_entry");
+    }
+  };
+
+  test.each(audited)("%s fails, and nothing has changed", async (name) => {
+    const input = await deeds[name]!.prepare(world);
+    await settled();
+    const [before, calls] = [await everything(), vendorCalls.length];
+    const answer = await refuse(() => call(name, input));
+    expect(answer.data?.[name] ?? null).toBeNull();
+    expect(answer.errors?.map(({ extensions }) => extensions?.["code"])).toEqual(["INTERNAL"]);
+    expect(JSON.stringify(answer)).not.toContain("the audit trail is full");
+    expect(await everything()).toEqual(before);
+    expect(vendorCalls).toHaveLength(calls);
+    // Once it takes entries again, the same is done.
+    expect(await call(name, input)).toMatchObject({ data: { [name]: { __typename: payloadOf(name) } } });
+  });
+
+  /** Nothing is under way any more. */
+  async function settled(): Promise<void> {
+    const busy = "select 1 from run where finished_at is null and owner_id is not null limit 1";
+    await expect.poll(() => rows(busy), { timeout: 20_000 }).toEqual([]);
+  }
+});
