@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -120,5 +121,31 @@ describe("the identity providers", () => {
     await expect(refused).rejects.not.toThrow("hunter3");
     await expect(read({ JWT_PROVIDERS: await fileOf("{}") })).rejects.toThrow("has to be a list");
     await expect(read({ JWT_PROVIDERS: "/nowhere.json" })).rejects.toThrow("no file");
+  });
+});
+
+describe("the examples of docs/identity.md", () => {
+  const page = readFileSync(new URL("../docs/identity.md", import.meta.url), "utf8");
+  const blocks = [...page.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, text = ""]) => ({ language, text }));
+
+  test("set providers up as they stand", async () => {
+    const shown = blocks.filter(({ language }) => language === "sh");
+    expect(shown).toHaveLength(2);
+    for (const { text } of shown) {
+      const environment = Object.fromEntries(
+        text
+          .trim()
+          .split("\n")
+          .map((row) => row.split(/=(.*)/s).slice(0, 2)),
+      );
+      expect(await read(environment)).toMatchObject([{ tenant: { name: "default" }, algorithms: ["RS256"] }]);
+    }
+  });
+
+  test("set several up by a file", async () => {
+    const [shown] = blocks.filter(({ language }) => language === "json");
+    const [provider] = await read({ JWT_PROVIDERS: await fileOf(shown?.text ?? "") });
+    expect(provider).toMatchObject({ tenant: { name: "customer" }, lifetimeSecondsMax: 3_600 });
+    expect(provider?.roleMap?.get("soc-lead")).toBe("security_lead");
   });
 });

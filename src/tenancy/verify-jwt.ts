@@ -23,6 +23,9 @@ export function isJwtShaped(text: string): boolean {
 /** @throws Error, for the operator, when the pinned keys of a provider are none. */
 export function createVerifyJwt(providers: readonly JwtProvider[], log: Log): VerifyJwt {
   const known = new Map(providers.map((provider) => [provider.issuer, { provider, keys: keysOf(provider, log) }]));
+  // Fetched now, so that the log says at the start where they can't be.
+  for (const { keys, provider } of known.values())
+    keys.keysFor({ alg: provider.algorithms[0] ?? "" }).catch(() => undefined);
   return async (jwt, now) => {
     const header = readHeader(jwt);
     const claimed = readPart(jwt, 1);
