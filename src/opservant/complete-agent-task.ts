@@ -93,11 +93,12 @@ async function write(
   await em.execute(completeSql, [...values, id, tenantId]);
 }
 
+// The agent is told of too: it has room for another task now.
 const completeSql = `
 with done as (
   update agent_task set status = 'COMPLETED', finished_at = now(), sealed_parameters = null, exit_code = ?, result = ?::jsonb,
     error = ?::jsonb, answer_hash = ?
   where id = ? and tenant_id = ? and finished_at is null
-  returning id
+  returning id, agent_id
 )
-select pg_notify('riposte_agent', id::text) from done`;
+select pg_notify('riposte_agent', told::text) from done, unnest(array[id, agent_id]) as told`;
