@@ -77,9 +77,12 @@ export const liveActionLimits = {
   pluginReadyMs: 5_000,
   /** Calls that one plugin has under way: as many as there are executors of actions. */
   pluginCallsMax: 200,
-  /** A plugin's own JavaScript memory; buffers are not in it. */
+  /** A plugin's own JavaScript memory, which the engine keeps to; buffers are not in it. */
   pluginHeapMebibytesMax: 256,
   pluginStackMebibytesMax: 4,
+  /** What a plugin holds in buffers, and how often that is looked at: nothing keeps a thread to it, so a moment's greed goes further. */
+  pluginBuffersMebibytesMax: 256,
+  pluginBuffersLookMs: 1_000,
   /** What a thread may say at once: the largest answer, each character of it escaped once, and what is around it. */
   pluginMessageLengthMax: 2 * 1024 * 1024,
   /** Lines of a plugin's output that go to the log in such a time; the others are counted. */

@@ -37,30 +37,24 @@ export function startThread({ specifier, name, output, onMessage, onEnd }: Threa
   output.read(worker.stderr, "stderr");
   let isOver = false;
   let probing: NodeJS.Timeout | undefined;
+  const looking = watchBuffers(worker, (reason) => void end(reason));
   const over = (reason: string) => {
     if (isOver) return;
     isOver = true;
     clearTimeout(probing);
+    clearInterval(looking);
     onEnd(reason);
   };
   const end = async (reason: string) => {
     over(reason);
     await Promise.race([worker.terminate(), delay(limits.pluginGoneMs, undefined, { ref: false })]);
   };
-  let unanswered = 0;
-  let isSetUp = false;
-  const isExpected = (message: FromPlugin): boolean => {
-    if (message.type === "pong") return probing !== undefined;
-    if ("id" in message) return unanswered-- > 0;
-    const isFirst = !isSetUp;
-    isSetUp = true;
-    return isFirst;
-  };
+  const answers = countAnswers(() => probing !== undefined);
   worker.on("message", (text: unknown) => {
     if (isOver) return;
     const message = readFromPlugin(text);
     // Not of our half of the thread: the plugin itself speaks to the server, and could do so faster than anybody listens.
-    if (!message || !isExpected(message)) return void end("it sent a message of its own to the server");
+    if (!message || !answers.isExpected(message)) return void end("it sent a message of its own to the server");
     if (message.type !== "pong") return onMessage(message);
     clearTimeout(probing);
     probing = undefined;
@@ -71,7 +65,7 @@ export function startThread({ specifier, name, output, onMessage, onEnd }: Threa
   return {
     post(message) {
       if (isOver) return;
-      if (message.type === "call") unanswered += 1;
+      if (message.type === "call") answers.expect();
       worker.postMessage(JSON.stringify(message));
     },
     probe() {
@@ -80,6 +74,37 @@ export function startThread({ specifier, name, output, onMessage, onEnd }: Threa
       worker.postMessage(JSON.stringify({ type: "ping" } satisfies ToPlugin));
     },
     end,
+  };
+}
+
+/** The engine bounds a thread's heap only; buffers are elsewhere. */
+function watchBuffers(worker: Worker, onTooMuch: (reason: string) => void): NodeJS.Timeout {
+  const most = limits.pluginBuffersMebibytesMax;
+  const look = async () => {
+    // A thread that has just ended has none.
+    const statistics = await worker.getHeapStatistics().catch(() => undefined);
+    if (statistics && statistics.external_memory > most * 2 ** 20) {
+      onTooMuch(`it needed more than ${most} MiB of buffers`);
+    }
+  };
+  return setInterval(() => void look(), limits.pluginBuffersLookMs).unref();
+}
+
+/** What a thread may say: one answer to each call, one to each probe, and once how its setup ended. */
+function countAnswers(isProbed: () => boolean) {
+  let unanswered = 0;
+  let isSetUp = false;
+  return {
+    expect() {
+      unanswered += 1;
+    },
+    isExpected(message: FromPlugin): boolean {
+      if (message.type === "pong") return isProbed();
+      if ("id" in message) return unanswered-- > 0;
+      const isFirst = !isSetUp;
+      isSetUp = true;
+      return isFirst;
+    },
   };
 }
 

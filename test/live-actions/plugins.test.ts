@@ -181,8 +181,6 @@ describe("a call of a plugin", () => {
     ["throwLater", "it threw Error outside of a call"],
     ["fill", `it needed more than ${limits.pluginHeapMebibytesMax} MiB`],
     ["speak", "it sent a message of its own to the server"],
-    ["pong", "it sent a message of its own to the server"],
-    ["answerAgain", "it sent a message of its own to the server"],
   ])("that does this: %s, fails with plugin_ended, and the next one finds the plugin again", async (deed, reason) => {
     const restarts = world.logged("plugin.restarted").length;
     const { status, error, summary } = await world.call("bad/get_host", deed);
@@ -191,6 +189,19 @@ describe("a call of a plugin", () => {
     expect(world.logged("plugin.ended").at(-1)).toMatchObject({ plugin: "bad.mjs", reason });
     await logged("plugin.restarted", restarts + 1);
     expect(await world.call("bad/get_host", "succeed")).toMatchObject({ status: "SUCCEEDED" });
+  });
+
+  // Each in a server of its own: one that ends often is started again later each time.
+  test.each([
+    ["hoard", `it needed more than ${limits.pluginBuffersMebibytesMax} MiB of buffers`],
+    ["pong", "it sent a message of its own to the server"],
+    ["answerAgain", "it sent a message of its own to the server"],
+  ])("that does this: %s, fails with plugin_ended", async (deed, reason) => {
+    const own = await pluginWorld("bad.mjs");
+    onTestFinished(() => own.stop());
+    const { status, error, summary } = await own.call("bad/get_host", deed);
+    expect([status, error]).toEqual(["FAILED", "plugin_ended"]);
+    expect(summary).toContain(reason);
   });
 
   test("that hangs in a preview is a failed result", async () => {

@@ -51,6 +51,12 @@ const deeds = {
       await null;
     }
   },
+  hoard: async () => {
+    const all = [];
+    for (let size = 0; size <= 320; size += 16) all.push(Buffer.alloc(16 * 2 ** 20));
+    await new Promise(() => {});
+    return all;
+  },
   speak: () => {
     parentPort.postMessage({ type: "answer", id: 1, value: "mine" });
     return new Promise(() => {});
