@@ -84,11 +84,14 @@ describe("an action executed in the sandbox", () => {
   }
 
   async function done(input: object): Promise<Detail> {
-    const { run } = await start(input);
+    return ended((await start(input)).run.id);
+  }
+
+  async function ended(id: string): Promise<Detail> {
     let found: Detail | undefined;
     await expect
       .poll(async () => {
-        ({ run: found } = await server.client().request<{ run: Detail }>(detail, { id: run.id }));
+        ({ run: found } = await server.client().request<{ run: Detail }>(detail, { id }));
         return found.status;
       })
       .toMatch(/SUCCEEDED|FAILED/);
@@ -171,6 +174,34 @@ describe("an action executed in the sandbox", () => {
     expect(run.sandboxReport).toMatchObject({ interceptedCalls: [], commandsExecuted: [] });
   });
 
+  test("runs a script isolated and without network, or refuses it with the remedy", async () => {
+    await mutate("registerAction", {
+      definition: {
+        ...{ name: "script", version: "1.0.0", type: "investigation", description: "Looks.", enabled: false },
+        parameters: [{ name: "key", type: "secret", required: true }],
+        executor: { type: "local", target: "look.sh" },
+      },
+      files: [{ path: "look.sh", content: script(base) }],
+    });
+    const answer = await start({ ref: "script", parameters: { key: canary } });
+    if (answer.__typename === "StateFailure") {
+      expect(answer.code).toBe("sandbox_unavailable");
+      return;
+    }
+    const run = await ended(answer.run.id);
+    expect(run.steps).toMatchObject([
+      { status: "SUCCEEDED", output: { reached: false, secret: "***", seen: 0 }, error: null },
+    ]);
+    expect(run.sandboxReport?.commandsExecuted).toContainEqual({
+      command: expect.stringContaining("look.sh"),
+      exitCode: 0,
+    });
+    expect(run.sandboxReport?.output).toEqual(run.steps[0]?.output);
+    expect(run.sandboxReport?.interceptedCalls).toEqual([]);
+    expect(JSON.stringify(run)).not.toContain(canary);
+    expect(connections).toBe(0);
+  });
+
   test("is another start than one in production under the same idempotency key", async () => {
     const input = { ref: "block", parameters: { host: "a", key: canary }, idempotencyKey: "once" };
     const first = await start(input);
@@ -182,3 +213,16 @@ describe("an action executed in the sandbox", () => {
     expect(connections).toBe(0);
   });
 });
+
+/** Tries to reach the listener, and looks for processes of the server. */
+function script(listener: string): string {
+  const { hostname, port } = new URL(listener);
+  return `
+if (exec 3<>/dev/tcp/${hostname}/${port}) 2>/dev/null; then reached=true; else reached=false; fi
+seen=0
+for status in /proc/[0-9]*/environ; do
+  if tr '\\0' '\\n' < "$status" 2>/dev/null | grep -q '^VITEST='; then seen=$((seen + 1)); fi
+done
+printf '{"reached": %s, "secret": "%s", "seen": %s}' "$reached" "$PARAM_KEY" "$seen"
+`;
+}
