@@ -108,7 +108,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
   const contexts = createContexts({
     orm: requests,
     authenticator,
-    services: { clock, authenticator, sealer, audit, ...runs },
+    services: { clock, authenticator, sealer, audit, agentFile, ...runs },
   });
   const operation = async (authorization: string | undefined) =>
     (await contexts.createContext({ authorization })).operation;

@@ -11,6 +11,8 @@ import { revokeAgent } from "./revoke-agent.ts";
 declare module "../graphql/builder.ts" {
   interface Context {
     readonly agentDesk: AgentDesk;
+    /** The agents' program, as this server serves it. Rejects where it can't be made. */
+    readonly agentFile: () => Promise<{ readonly path: string; readonly sha256: string }>;
   }
 }
 
@@ -79,6 +81,17 @@ const CreateAgentEnrolmentPayload = builder.objectRef<CreatedEnrolment>("CreateA
       description: "What the agent is started with: in this answer once and nowhere else.",
     }),
     expiresAt: t.expose("expiresAt", { type: "DateTime", description: "Until when it can be used." }),
+    agentFilePath: t.string({
+      nullable: true,
+      description:
+        "Where this server has the agent's program: one JavaScript file, which Node 20 or newer runs as it is.",
+      resolve: async (_enrolment, _args, { agentFile }) => (await agentFile()).path,
+    }),
+    agentFileSha256: t.string({
+      nullable: true,
+      description: "The SHA-256 of that file, hex: what sha256sum has to print where it was fetched.",
+      resolve: async (_enrolment, _args, { agentFile }) => (await agentFile()).sha256,
+    }),
   }),
 });
 

@@ -19,12 +19,20 @@ describe("the agent's file", () => {
     await server?.close();
   });
 
-  test("is served to everybody, with its SHA-256, and is the same each time it is made", async () => {
+  test("is served to everybody, with the SHA-256 that an enrolment tells, and is the same each time it is made", async () => {
     const response = await fetch(`${server.app.url}/opservant/agent.mjs`);
     const text = await response.text();
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/javascript; charset=utf-8"]);
     expect(response.headers.get("x-sha256")).toBe(createHash("sha256").update(text).digest("hex"));
     expect((await createAgentFile()()).sha256).toBe(response.headers.get("x-sha256"));
+    const query = `mutation { createAgentEnrolment(input: { name: "site" }) {
+      ... on CreateAgentEnrolmentPayload { agentFilePath agentFileSha256 } } }`;
+    expect(await server.client().request(query)).toEqual({
+      createAgentEnrolment: {
+        agentFilePath: "/opservant/agent.mjs",
+        agentFileSha256: response.headers.get("x-sha256"),
+      },
+    });
     const head = await fetch(`${server.app.url}/opservant/agent.mjs`, { method: "HEAD" });
     expect(head.headers.get("content-length")).toBe(String(Buffer.byteLength(text)));
   });
