@@ -57,7 +57,7 @@ describe.each(isolations)("a script isolated by $kind", (isolation) => {
       const texts = pids.filter((pid) => pid !== String(process.pid)).flatMap((pid) => [read(pid, "cmdline"), read(pid, "environ")]);
       const signal = (pid) => { try { process.kill(pid, 0); return "reached"; } catch ({ code }) { return code; } };
       console.log(JSON.stringify({ count: pids.length, seen: texts.filter((text) => given.hidden.some((word) => text.includes(word))), server: signal(given.pid) }));`;
-    const found = await run(script, { hidden: [canary, "vitest", directory, tmpdir()], pid: process.pid });
+    const found = await run(script, { hidden: [canary, "vitest", directory, "riposte-test-"], pid: process.pid });
     expect(found).toMatchObject({ seen: [], server: "ESRCH" });
     expect((found as { count: number }).count).toBeLessThan(10);
   });
@@ -71,7 +71,7 @@ describe.each(isolations)("a script isolated by $kind", (isolation) => {
       join(directory, "data"),
       "/etc/shadow",
       "/var/lib",
-      "/proc/1/root/etc",
+      `/proc/1/root${directory}`,
       "/proc/1/environ",
     ];
     const socket = join(directory, "socket");
