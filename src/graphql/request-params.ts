@@ -45,6 +45,8 @@ export async function readBody(request: IncomingMessage): Promise<Buffer | Refus
   const chunks: Buffer[] = [];
   let bytes = 0;
   return new Promise((resolve, reject) => {
+    // While we looked who it is; nothing more is told of it then.
+    if (request.destroyed) return reject(clientGone());
     const onData = (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= limits.requestBodyBytesMax) return void chunks.push(chunk);
@@ -55,8 +57,12 @@ export async function readBody(request: IncomingMessage): Promise<Buffer | Refus
     request.on("data", onData);
     request.once("end", () => resolve(Buffer.concat(chunks)));
     request.once("error", reject);
-    request.once("close", () => reject(new Error("The client went away before its request was complete.")));
+    request.once("close", () => reject(clientGone()));
   });
+}
+
+function clientGone(): Error {
+  return new Error("The client went away before its request was complete.");
 }
 
 function paramsOfUrl(url: string): RequestParams | Refusal {

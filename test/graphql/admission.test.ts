@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect as connectTo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Admit } from "../../src/graphql/admission.ts";
 import { codeOf, connect, subscribe, terminateAll } from "./raw-socket.ts";
@@ -91,6 +93,31 @@ describe("a caller that has to wait", () => {
     for (const path of ["/health", "/ready", "/api/actions/schema"]) {
       expect((await fetch(edge.url.replace("/graphql", path))).status).toBe(200);
     }
+  });
+});
+
+describe("a client that goes away while it is looked who it is", () => {
+  test.each(["graphql", "things"])("is no request under way for ever: /%s", async (path) => {
+    const looking = Promise.withResolvers<void>();
+    const looked = Promise.withResolvers<number>();
+    const slow = await openToyEdge({
+      posts,
+      admit: () => {
+        looking.resolve();
+        return looked.promise;
+      },
+    });
+    const socket = connectTo(slow.port, "127.0.0.1");
+    const head = `POST /${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
+    socket.write(head);
+    await looking.promise;
+    const gone = once(socket, "close");
+    socket.destroy();
+    await gone;
+    await expect.poll(() => slow.toy.logged.join()).toContain("edge.request_lost");
+    looked.resolve(0);
+    await expect.poll(() => slow.toy.logged.join()).toContain("edge.client_gone");
+    await slow.close();
   });
 });
 
