@@ -13,7 +13,11 @@ describe("the migrations", () => {
   afterAll(() => database.close());
 
   test("make the tables of the entities, neither more nor less", async () => {
-    expect(await database.orm.schema.getUpdateSchemaSQL({ wrap: false })).toBe("");
+    const statements = (await database.orm.schema.getUpdateSchemaSQL({ wrap: false })).split("\n");
+    // The wall between tenants is put around them by `migrate`, and is none of their own.
+    const isOfWall = (statement: string) =>
+      /^(drop policy .*"tenant_wall"|alter table .* disable row level security)/.test(statement);
+    expect(statements.filter((statement) => statement !== "" && !isOfWall(statement))).toEqual([]);
   });
 
   test("leave nothing for `npm run migration` to add to their snapshot", async () => {
