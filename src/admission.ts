@@ -9,7 +9,7 @@ import type { Authenticator } from "./tenancy/authenticate.ts";
  * tokens they have; who has none counts by address.
  */
 export function createAdmission(authenticator: Authenticator, config: Config): Admit {
-  const { RATE_LIMIT_PER_MINUTE: perMinute, RATE_LIMIT_BURST: burst } = config;
+  const { RATE_LIMIT_PER_MINUTE: perMinute, RATE_LIMIT_BURST: burst = Math.ceil(perMinute / 10) } = config;
   const keysMax = limits.ratedCallersMax;
   const operations = perMinute > 0 ? createTokenBuckets({ perMinute, burst: Math.max(burst, 1), keysMax }) : undefined;
   const failures = createTokenBuckets({
@@ -23,12 +23,11 @@ export function createAdmission(authenticator: Authenticator, config: Config): A
     if (authorization === undefined) return take(`address ${address}`);
     const wait = failures.waitMs(address);
     // Who was let in lately goes on whatever happens at their address: others behind the same proxy can't lock them out.
-    if (wait > 0 && !authenticator.isRemembered(authorization)) return wait;
+    if (wait > 0 && authenticator.mayBeGuess(authorization)) return wait;
     // Where nobody can say who it is, the operation tells why.
     const caller = await authenticator.authenticate(authorization).catch(() => "unavailable" as const);
     if (caller === "unavailable") return 0;
     if (caller) return take(`${caller.actor.kind} ${caller.actor.id}`);
-    failures.take(address);
-    return 0;
+    return wait > 0 ? wait : failures.take(address);
   };
 }

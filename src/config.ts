@@ -87,7 +87,9 @@ const Environment = z.object({
   RATE_LIMIT_PER_MINUTE: wholeNumber(1_000_000_000)
     .default(600_000)
     .describe("Operations of one caller a minute on each node; 0 for no limit."),
-  RATE_LIMIT_BURST: wholeNumber(1_000_000_000).default(60_000).describe("How many of them may come at once."),
+  RATE_LIMIT_BURST: wholeNumber(1_000_000_000)
+    .optional()
+    .describe("How many of them may come at once; a tenth of them by default."),
   TRUSTED_PROXIES: list.describe("Addresses and CIDRs of proxies whose X-Forwarded-For tells where callers are."),
   SECRETS_KEY: optional.describe(
     "Key that stored secrets are encrypted with: 32 bytes in base64. Else one is generated in DATA_DIR.",

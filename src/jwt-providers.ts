@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { type Config, ConfigError } from "./config.ts";
 import { type JwtProvider, jwtAlgorithms } from "./tenancy/jwt-provider.ts";
+import { isJwtShaped } from "./tenancy/verify-jwt.ts";
 
 const text = z.string().min(1).max(2_048);
 const dayInSeconds = 86_400;
@@ -78,6 +79,9 @@ export async function readJwtProviders(config: Config): Promise<JwtProvider[]> {
   const parsed = [...(ofVariables ? [ofVariables] : []), ...ofFile];
   if (new Set(parsed.map(({ issuer }) => issuer)).size < parsed.length) {
     throw new ConfigError("Cannot start: two identity providers have the same issuer.");
+  }
+  if (parsed.length > 0 && isJwtShaped(config.ADMIN_TOKEN ?? "")) {
+    throw new ConfigError("Cannot start: ADMIN_TOKEN looks like a JWT, which is for identity providers to make.");
   }
   return Promise.all(parsed.map(providerOf));
 }

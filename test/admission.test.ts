@@ -20,7 +20,7 @@ function worldOf(environment: Record<string, string> = {}) {
       if (authorization === "Bearer away") throw new Error("The database is away.");
       return callers.get(authorization);
     },
-    isRemembered: (authorization: string) => authorization === "Bearer a",
+    mayBeGuess: (authorization: string) => authorization !== "Bearer a" && !authorization.includes("jwt"),
   } as unknown as Authenticator;
   const admit = createAdmission(authenticator, readConfig(environment));
   return { looked, ask: (authorization?: string, address = "192.0.2.1") => admit({ authorization, address }) };
@@ -53,6 +53,11 @@ describe("the rate of a caller", () => {
     expect(await ask("Bearer a")).toBe(0);
   });
 
+  test("has a burst of a tenth of it, where the operator does not say", async () => {
+    const { ask } = worldOf({ RATE_LIMIT_PER_MINUTE: "95" });
+    expect(await countOf(() => ask("Bearer a"))).toBe(10);
+  });
+
   test("is generous by default, and not bounded where the operator says so", async () => {
     const { ask } = worldOf();
     expect(await countOf(() => ask("Bearer a"), 2_000)).toBe(2_000);
@@ -76,7 +81,10 @@ describe("failed sign-ins", () => {
     const { ask } = worldOf();
     await countOf(() => ask("Bearer guess"));
     expect(await ask("Bearer a")).toBe(0);
+    expect(await ask("Bearer jwt-1")).toBe(0);
     expect(await ask("Bearer b", "192.0.2.2")).toBe(0);
+    // What is none is told to wait all the same.
+    expect(await ask("Bearer bad jwt")).toBeGreaterThan(0);
   });
 
   test("are not counted while nobody can say who somebody is", async () => {

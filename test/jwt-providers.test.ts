@@ -114,6 +114,12 @@ describe("the identity providers", () => {
     }
   });
 
+  test("leave no doubt whether the first admin's token is one of theirs", async () => {
+    const ADMIN_TOKEN = "eyJhbGciOiJub25lIn0.e30.";
+    await expect(read({ ...keycloak, ADMIN_TOKEN })).rejects.toThrow("ADMIN_TOKEN looks like a JWT");
+    expect(await read({ ADMIN_TOKEN })).toEqual([]);
+  });
+
   test("in a file are refused with the place of each mistake", async () => {
     const file = await fileOf(JSON.stringify([{ issuer: "a", audience: [], hunter2: "hunter3" }]));
     const refused = read({ JWT_PROVIDERS: file });

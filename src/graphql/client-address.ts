@@ -12,10 +12,13 @@ export type AddressOf = (request: IncomingMessage) => string;
 export function createAddressOf(proxies: readonly string[]): AddressOf {
   const trusted = new BlockList();
   for (const proxy of proxies) {
-    const [address = "", prefix] = proxy.split("/");
+    const [address = "", prefix, ...rest] = proxy.split("/");
     const family = familyOf(address);
-    if (!family) throw new Error("TRUSTED_PROXIES is a list of addresses and networks, such as 10.0.0.0/8.");
-    trusted.addSubnet(address, Number(prefix ?? (family === "ipv4" ? 32 : 128)), family);
+    const bits = family === "ipv4" ? 32 : 128;
+    if (!family || rest.length > 0 || !/^\d{1,3}$/.test(prefix ?? "0") || Number(prefix ?? 0) > bits) {
+      throw new Error("TRUSTED_PROXIES is a list of addresses and networks, such as 10.0.0.0/8.");
+    }
+    trusted.addSubnet(address, Number(prefix ?? bits), family);
   }
   const isTrusted = (address: string) => {
     const family = familyOf(address);

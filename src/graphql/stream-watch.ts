@@ -23,13 +23,14 @@ export function watchStreams(
     if (await isValid(authorization).catch(() => true)) return;
     for (const end of [...ends]) end();
   };
-  let isLooking = false;
-  const timer = setInterval(async () => {
-    // All at once, since they are then looked up together; a round that takes long is not overtaken by the next.
-    if (isLooking) return;
-    isLooking = true;
-    await Promise.all([...open].map(([authorization, ends]) => look(authorization, ends)));
-    isLooking = false;
+  const underWay = new Set<string>();
+  const timer = setInterval(() => {
+    // All at once, since they are then looked up together; who is slow to be answered for is not asked about twice.
+    for (const [authorization, ends] of open) {
+      if (underWay.has(authorization)) continue;
+      underWay.add(authorization);
+      void look(authorization, ends).finally(() => underWay.delete(authorization));
+    }
   }, everyMs);
   timer.unref();
   const whenEnded = (authorization: string, end: () => void) => {

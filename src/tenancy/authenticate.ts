@@ -23,8 +23,11 @@ export interface Authenticator {
    * @throws StateFailure `unavailable` for a JWT of a provider whose keys can't be fetched.
    */
   authenticate(authorization: string | undefined): Promise<Caller | undefined>;
-  /** Whether this token was a valid one in the last `limits.tokenRememberedMs`; nothing is looked up. It may be valid no more. */
-  isRemembered(authorization: string): boolean;
+  /**
+   * Whether this may be a guess, as far as can be said without looking anything up: an API token that was not a valid one in the last
+   * `limits.tokenRememberedMs`. A JWT can't be guessed, and is checked without the database.
+   */
+  mayBeGuess(authorization: string): boolean;
   /** Stops believing in the token of that hash at once: it was revoked in this process. */
   forget(hash: string): void;
   /** Resolves when what it writes by the way (`lastUsedAt`) is written; before the database is closed. */
@@ -61,8 +64,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     ttlMs: limits.tokenBelievedMs,
     entriesMax: limits.tokensBelievedMax,
   });
-  const people =
-    verifyJwt && createPeople({ em, clock, log, verifyJwt, onBelieved: (jwt) => recent.note(hashToken(jwt)) });
+  const people = verifyJwt && createPeople({ em, clock, log, verifyJwt });
   const usage = createTokenUsage({ em, clock, log });
 
   const find = async (token: string): Promise<Caller | undefined> => {
@@ -83,9 +85,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (caller.tokenId !== undefined) usage.note(caller.tokenId);
       return caller;
     },
-    isRemembered(authorization) {
+    mayBeGuess(authorization) {
       const token = bearerToken(authorization);
-      return token !== undefined && recent.has(hashToken(token));
+      return token === undefined || !((people && isJwtShaped(token)) || recent.has(hashToken(token)));
     },
     forget: callers.forget,
     settled: usage.settled,

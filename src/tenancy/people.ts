@@ -16,8 +16,6 @@ interface PeopleOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly verifyJwt: VerifyJwt;
-  /** A JWT was looked at and found good. */
-  readonly onBelieved: (jwt: string) => void;
 }
 
 /** People who come with a JWT. */
@@ -30,7 +28,7 @@ export interface People {
   find(jwt: string): Promise<Caller | undefined>;
 }
 
-export function createPeople({ em, clock, log, verifyJwt, onBelieved }: PeopleOptions): People {
+export function createPeople({ em, clock, log, verifyJwt }: PeopleOptions): People {
   const tenants = createExpiringCache({
     load: (nameOrId) => findTenant(em.fork(), nameOrId),
     ttlMs: limits.tokenBelievedMs,
@@ -40,7 +38,6 @@ export function createPeople({ em, clock, log, verifyJwt, onBelieved }: PeopleOp
     load: async (jwt): Promise<Caller> => {
       const { id, name, roles, tenant: nameOrId, expiresAt } = await verifyJwt(jwt, clock.now());
       const tenant = await tenants.get(nameOrId);
-      onBelieved(jwt);
       const permissions = permissionsIn(tenant.name, roles);
       return { tenantId: tenant.id, actor: { kind: "MEMBER", id, name }, roles, permissions, expiresAt };
     },

@@ -118,6 +118,18 @@ describe("an authenticator with an identity provider", () => {
   });
 });
 
+describe("what may be a guess", () => {
+  test("is an API token that was not valid lately, and no JWT", async () => {
+    const authenticator = make();
+    const { text } = await makeToken(database.orm, tenant);
+    expect(authenticator.mayBeGuess(bearer(text))).toBe(true);
+    await authenticator.authenticate(bearer(text));
+    await authenticator.authenticate(bearer("rip_guess"));
+    const all = [bearer(text), bearer(await provider.sign()), bearer("rip_guess"), "Basic x", "Bearer"];
+    expect(all.map(authenticator.mayBeGuess)).toEqual([false, false, true, true, true]);
+  });
+});
+
 describe("many who are asked about at once", () => {
   test("are looked up together", async () => {
     const tokens = await Promise.all(
