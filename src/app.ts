@@ -3,6 +3,7 @@ import { actionDefinitionSchema } from "./actions/definition-schema.ts";
 import { createAdmission } from "./admission.ts";
 import { type AgentFile, agentFilePath, createAgentFile } from "./agent-file.ts";
 import { AuditSealer } from "./audit/audit-sealer.ts";
+import { createAuditExport } from "./audit/http.ts";
 import type { Config } from "./config.ts";
 import { systemClock } from "./core/clock.ts";
 import type { JsonObject } from "./core/json.ts";
@@ -118,7 +119,10 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     schema,
     log,
     documents: documentsWith(agentFile),
-    posts: { "/events": createEventPost({ operation, clock, dispatch: runs.dispatch }) },
+    posts: {
+      "/events": createEventPost({ operation, clock, dispatch: runs.dispatch }),
+      "/api/audit/export": createAuditExport({ operation, audit }),
+    },
     readiness: createReadiness({ orm, engine: runs.engine }),
   });
   // Last opened, but its streams go on until the engine has told them how their runs stand.

@@ -40,13 +40,23 @@ export async function readUnsealed(em: EntityManager, tenantId: string): Promise
 export async function readSealed(em: EntityManager, tenantId: string, behind: number): Promise<readonly SealedEntry[]> {
   const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence > ? and sequence <= ? order by audit_entry.sequence, id limit ?`;
   const range = [behind === 0 ? Number.MIN_SAFE_INTEGER : behind, behind + limits.auditPageMax];
-  const rows = await em.execute<Row[]>(sql, [tenantId, ...range, limits.auditPageMax + 1]);
-  return rows.map((row) => ({
-    ...entryOf(row),
-    sequence: Number(row.sequence),
-    previousHash: row.previousHash,
-    hash: row.hash ?? "",
-  }));
+  return (await em.execute<Row[]>(sql, [tenantId, ...range, limits.auditPageMax + 1])).map(sealedOf);
+}
+
+/** The next entries behind a sequence and up to another, whatever is missing among them; at most `limits.auditPageMax`. */
+export async function readBehind(
+  em: EntityManager,
+  tenantId: string,
+  { behind, upTo }: { readonly behind: number; readonly upTo: number },
+): Promise<readonly SealedEntry[]> {
+  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence > ? and sequence <= ?
+    order by audit_entry.sequence, id limit ?`;
+  return (await em.execute<Row[]>(sql, [tenantId, behind, upTo, limits.auditPageMax])).map(sealedOf);
+}
+
+function sealedOf(row: Row): SealedEntry {
+  const { sequence, previousHash, hash } = row;
+  return { ...entryOf(row), sequence: Number(sequence), previousHash, hash: hash ?? "" };
 }
 
 function entryOf(row: Row): UnsealedEntry {

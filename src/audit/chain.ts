@@ -19,6 +19,14 @@ export interface ChainedEntry {
 
 export type SealedEntry = ChainedEntry & { readonly hash: string };
 
+/** The entry as a line of an export, without the line's end: the same text for the same entry. */
+export function lineOf(entry: SealedEntry): string {
+  const { sequence, tenantId, id, at, actor, operation, subject, outcome, detail, previousHash, hash } = entry;
+  const by = { kind: actor.kind, id: actor.id, name: actor.name };
+  const said = { sequence, tenantId, id, at, actor: by, operation, subject, outcome, detail, previousHash, hash };
+  return JSON.stringify(said);
+}
+
 /** Nothing else that is ever hashed begins so: an entry can't pass for another document, nor another for an entry. */
 const domain = "riposte.audit-entry.v1";
 

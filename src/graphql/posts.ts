@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import {
   BadInputError,
   ConflictFailure,
@@ -31,8 +33,20 @@ export interface PostAnswer {
 /** What a room answers at a path of its own, for those who do not speak GraphQL. What it throws is told as `{code, message, issues?}`. */
 export type PostHandler = (post: Post) => Promise<PostAnswer>;
 
+/** What a room answers to a GET at a path of its own, and what does not fit into memory. What it throws before the first chunk is told alike. */
+export interface Download {
+  open(request: Pick<Post, "authorization">): Promise<OpenDownload>;
+}
+
+/** Chunks are asked for as the client reads. */
+export interface OpenDownload {
+  readonly contentType: string;
+  readonly fileName: string;
+  readonly chunks: AsyncIterable<string>;
+}
+
 interface PostParts {
-  readonly handler: PostHandler;
+  readonly handler: PostHandler | Download;
   readonly origins: Origins;
   readonly mask: MaskError;
   readonly isStopping: boolean;
@@ -60,21 +74,38 @@ export async function answerPost(parts: PostParts, request: IncomingMessage, res
     });
   }
   for (const [name, value] of Object.entries(parts.origins.corsHeaders(origin))) response.setHeader(name, value);
-  if (request.method === "OPTIONS") return void response.writeHead(204, { allow: "POST" }).end();
-  if (request.method !== "POST") {
-    return refuse({ status: 405, code: "method_not_allowed", message: "Use POST.", headers: { allow: "POST" } });
+  const { handler } = parts;
+  const allow = "open" in handler ? "GET" : "POST";
+  if (request.method === "OPTIONS") return void response.writeHead(204, { allow }).end();
+  if (request.method !== allow) {
+    return refuse({ status: 405, code: "method_not_allowed", message: `Use ${allow}.`, headers: { allow } });
   }
   const waitMs = await parts.gate(request);
   if (waitMs > 0) return refuse(rateRefusal(waitMs));
-  const body = await readBody(request);
-  if ("status" in body) return refuse(body);
+  const body = "open" in handler ? undefined : await readBody(request);
+  if (body && "status" in body) return refuse(body);
   try {
-    const answered = await parts.handler({ authorization, headers: request.headers, body });
+    if ("open" in handler) return await sendDownload(parts, await handler.open({ authorization }), response);
+    if (!body) return;
+    const answered = await handler({ authorization, headers: request.headers, body });
     answer(answered.status, answered.body, answered.headers);
   } catch (error) {
     const refused = refusalOf(error, parts.mask);
     const issues = error instanceof ValidationFailure ? { issues: error.issues } : {};
     answer(refused.status, { code: refused.code, message: refused.message, ...issues }, refused.headers);
+  }
+}
+
+/** A client that stops reading keeps nothing in memory; where the chunks fail, the connection breaks, so that nobody takes a part for the whole. */
+async function sendDownload({ mask }: PostParts, download: OpenDownload, response: ServerResponse): Promise<void> {
+  const { contentType, fileName, chunks } = download;
+  response.writeHead(200, { "content-type": contentType, "content-disposition": `attachment; filename="${fileName}"` });
+  try {
+    await pipeline(Readable.from(chunks, { highWaterMark: 1 }), response);
+  } catch (error) {
+    const isClientGone = (error as { code?: unknown }).code === "ERR_STREAM_PREMATURE_CLOSE";
+    if (!isClientGone) mask(error);
+    response.destroy();
   }
 }
 

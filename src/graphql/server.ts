@@ -9,7 +9,7 @@ import { isStream, sendEventStream } from "./event-stream.ts";
 import { createGraphiql } from "./graphiql.ts";
 import { createOrigins, type Origins } from "./origins.ts";
 import { type Caller, createPipeline, type Pipeline, type PipelineOptions } from "./pipeline.ts";
-import { answerPost, type PostHandler } from "./posts.ts";
+import { answerPost, type Download, type PostHandler } from "./posts.ts";
 import { refuse, sendJson } from "./refusal.ts";
 import { isRefusal, type RequestParams, readParams } from "./request-params.ts";
 import { type Asker, createSharedQueries, type SharedQueries } from "./shared-queries.ts";
@@ -30,8 +30,8 @@ export interface EdgeOptions extends PipelineOptions {
   readonly allowedOrigins: readonly string[];
   /** Fixed documents for everybody by path, such as `/api/actions/schema`; one that takes work is made when it is first asked for. */
   readonly documents: Readonly<Record<string, ServedDocument | (() => Promise<ServedDocument>)>>;
-  /** What rooms answer to a POST by path, such as `/events`. */
-  readonly posts?: Readonly<Record<string, PostHandler>>;
+  /** What rooms answer to a POST by path, such as `/events`, or to a GET by a download. */
+  readonly posts?: Readonly<Record<string, PostHandler | Download>>;
   /** What this node needs to do its work, by name, and whether it is there. */
   readiness(): Promise<Readonly<Record<string, boolean>>>;
   /** Bounds what callers begin; without it nothing does. */

@@ -17,15 +17,14 @@ export async function sealPorts({ orm }: TestDatabase, key?: SealPorts["key"]): 
   return { em: () => orm.em.fork(), key: key ?? (await keyOf()) };
 }
 
-/** Records so many deeds of a tenant, each in a transaction of its own. */
+/** Records so many deeds of a tenant. */
 export async function recordSome(em: EntityManager, tenantId: string, count: number): Promise<void> {
   const actor = { kind: "TOKEN", id: newId(), name: "tester" };
-  for (let number = 1; number <= count; number++) {
-    const detail = { number, text: 'ä \u2028 "quoted"', half: 0.1, nested: { b: [1, null, true], a: {} } };
-    await recordAudit(
-      em.fork(),
-      { tenantId, actor },
-      { operation: "putSecret", subject: `secret:s-${number}`, detail },
-    );
-  }
+  await em.fork().transactional(async (inner) => {
+    for (let number = 1; number <= count; number++) {
+      const detail = { number, text: 'ä \u2028 "quoted"', half: 0.1, nested: { b: [1, null, true], a: {} } };
+      const deed = { operation: "putSecret", subject: `secret:s-${number}`, detail };
+      await recordAudit(inner, { tenantId, actor }, deed);
+    }
+  });
 }
