@@ -25,19 +25,21 @@ export function lackOn({ platform, failures, read = readQuietly }: Findings): Is
       remedy: "Run the server on Linux, for instance from the container image.",
     };
   }
-  const tried = failures.length === 0 ? "no user is left to run scripts as" : failures.join("; ");
-  return { reason: `This host cannot isolate scripts (${tried}).`, remedy: remedyFor(failures, read) };
+  return {
+    reason: `This host cannot isolate scripts (${[...new Set(failures)].join("; ")}).`,
+    remedy: remedyFor(failures, read),
+  };
 }
 
 function remedyFor(failures: readonly string[], read: (path: string) => string | undefined): string {
   if (failures.length > 0 && failures.every((failure) => failure.includes("not installed")))
     return "Install bubblewrap (apt-get install bubblewrap, dnf install bubblewrap).";
-  if (inContainer.some((path) => read(path) !== undefined))
-    return `Let the container make ${userNamespaces}: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or a profile that allows them.`;
   if (read("/proc/sys/kernel/unprivileged_userns_clone")?.trim() === "0")
     return `Allow ${userNamespaces}: sysctl -w kernel.unprivileged_userns_clone=1.`;
   if (read("/proc/sys/user/max_user_namespaces")?.trim() === "0")
     return `Allow ${userNamespaces}: sysctl -w user.max_user_namespaces=10000.`;
+  if (inContainer.some((path) => read(path) !== undefined))
+    return `Let the container make ${userNamespaces}: --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or a profile that allows them.`;
   if (read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")?.trim() === "1")
     return `Allow ${userNamespaces}: an AppArmor profile for bwrap, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0.`;
   return `Install bubblewrap, and let the server's user make ${userNamespaces} (or run the server as root).`;

@@ -66,11 +66,11 @@ export function withoutIsolation(lack: IsolationRefusal): Isolation {
 export async function probeIsolation(options: IsolationOptions): Promise<Isolation> {
   checkReadable(options);
   if (process.platform !== "linux") return withoutIsolation(lackOn({ platform: process.platform, failures: [] }));
-  const asRoot = process.getuid?.() === 0;
-  const users = asRoot ? createScriptUsers() : undefined;
+  // Root of a user namespace that has no other user is as unprivileged as any.
+  const users = process.getuid?.() === 0 ? createScriptUsers() : undefined;
+  const asRoot = users !== undefined;
   const failures: string[] = [];
   for (const kind of options.kinds ?? ["bubblewrap", "unshare"]) {
-    if (asRoot && users === undefined) break;
     const missing = await missingProgram(kind, options.path ?? usualPath);
     if (missing !== undefined) failures.push(`${missing} is not installed`);
     else {

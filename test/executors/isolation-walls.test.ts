@@ -166,3 +166,9 @@ describe.each(isolations)("a script isolated by $kind", (isolation) => {
     expect(new Set(uids).size).toBe(3);
   });
 });
+
+test("a script is run in the sandbox exactly where it can be isolated", async () => {
+  const { outcome } = await runLocal(scriptCall("a.sh", "echo 1"), { sandbox: true });
+  if (isolations.length > 0) expect(outcome).toMatchObject({ status: "SUCCEEDED", output: 1 });
+  else expect(outcome).toMatchObject({ status: "FAILED", error: { code: "sandbox_unavailable" }, commands: [] });
+});
