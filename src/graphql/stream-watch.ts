@@ -102,8 +102,11 @@ function endable(results: Results, onEnd: () => void): { stream: Results; end: (
     },
   };
   const end = () => {
+    if (state !== "open") return;
     state = "ending";
     release();
+    // Now, and not when its reader asks again: one who has stopped reading may never do.
+    closeSource();
   };
   return { stream, end };
 }
