@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Task } from "../../src/agent/task.ts";
 import { isRunning, until } from "../executors/scripts.ts";
 import { type AgentMachine, type AgentProcess, createAgentMachine } from "./agent-process.ts";
+import { hasOpenssl, startEncrypted } from "./encrypted.ts";
 import { type FakeServer, startFakeServer, unauthenticated } from "./fake-server.ts";
 import { taskOf } from "./tasks.ts";
 
@@ -133,6 +134,22 @@ describe("an agent's process", () => {
     expect(agent.said()).toMatch(/The server does not accept this agent: The token is not valid\.\n$/);
     expect(pids.filter(isRunning)).toEqual([]);
   });
+
+  test.skipIf(!hasOpenssl)(
+    "believes a certificate of one's own where NODE_EXTRA_CA_CERTS names it, and no other (skipped without openssl)",
+    async () => {
+      const place = await startEncrypted(server.url, machine.directory);
+      const wrong = machine.start("--server", place.url, "--token", "enrolment");
+      expect([await wrong.exited, wrong.said()]).toEqual([
+        1,
+        expect.stringMatching(/can't be reached: self.signed certificate/),
+      ]);
+      machine.environment["NODE_EXTRA_CA_CERTS"] = place.certificate;
+      const agent = machine.start("--server", place.url, "--token", "enrolment");
+      await expect.poll(() => `${server.subscriberCount} ${agent.said()}`).toMatch(/^1/);
+      await place.close();
+    },
+  );
 
   test("does not start beside another one with the same state", async () => {
     const agent = await startConnected();

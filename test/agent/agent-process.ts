@@ -27,6 +27,8 @@ function isNewEnough(program: string): boolean {
 export interface AgentMachine {
   readonly directory: string;
   readonly state: string;
+  /** Of every process that is started: of a machine that knows nothing of this repository. */
+  readonly environment: Record<string, string>;
   /** Starts the agent. @param args Besides `--state`. */
   start(...args: readonly string[]): AgentProcess;
   remove(): Promise<void>;
@@ -46,14 +48,14 @@ export async function createAgentMachine(): Promise<AgentMachine> {
   const file = join(directory, "agent.mjs");
   await writeFile(file, (await createAgentFile()()).text);
   const state = join(directory, "state");
+  const environment = { PATH: "/usr/bin:/bin", HOME: directory, AGENT_CANARY: "of the agent" };
   const running = new Set<ChildProcess>();
   return {
-    ...{ directory, state },
+    ...{ directory, state, environment },
     start(...args) {
-      // The environment of a machine that knows nothing of this repository.
       const child = spawn(agentNode, [file, "--state", state, ...args], {
         cwd: directory,
-        env: { PATH: "/usr/bin:/bin", HOME: directory, AGENT_CANARY: "of the agent" },
+        env: environment,
         stdio: ["ignore", "pipe", "pipe"],
       });
       running.add(child);
