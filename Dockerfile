@@ -9,10 +9,10 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund
 
 FROM debian:bookworm-slim
-# libatomic1 and libstdc++6: Node. tini: reaps what killed scripts leave behind. python3 and curl: scripts of actions;
-# add what yours need.
+# libatomic1 and libstdc++6: Node. bubblewrap: isolates scripts, where the container may make user namespaces (docs/isolation.md).
+# tini: reaps what killed scripts leave behind. python3 and curl: scripts of actions; add what yours need.
 RUN apt-get update \
-  && apt-get install --yes --no-install-recommends ca-certificates curl libatomic1 libstdc++6 python3-minimal tini \
+  && apt-get install --yes --no-install-recommends bubblewrap ca-certificates curl libatomic1 libstdc++6 python3-minimal tini \
   && rm -rf /var/lib/apt/lists/* \
   && groupadd --gid 10001 riposte \
   && useradd --uid 10001 --gid riposte --no-create-home --home-dir /var/lib/riposte riposte \

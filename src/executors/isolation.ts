@@ -71,7 +71,7 @@ export async function probeIsolation(options: IsolationOptions): Promise<Isolati
   const asRoot = users !== undefined;
   const failures: string[] = [];
   for (const kind of options.kinds ?? ["bubblewrap", "unshare"]) {
-    const missing = await missingProgram(kind, options.path ?? usualPath);
+    const missing = await missingProgram(kind, asRoot, options.path ?? usualPath);
     if (missing !== undefined) failures.push(`${missing} is not installed`);
     else {
       for (const variant of variantsOf(kind, asRoot)) {
@@ -103,8 +103,10 @@ function variantsOf(
 
 const programs = { bubblewrap: "bwrap", unshare: "unshare" };
 
-async function missingProgram(kind: EncloseBy["kind"], path: string): Promise<string | undefined> {
-  for (const name of [programs[kind], "unshare", "mount", "setpriv"]) {
+async function missingProgram(kind: EncloseBy["kind"], asRoot: boolean, path: string): Promise<string | undefined> {
+  // Bubblewrap does all of it by itself for an unprivileged server.
+  const others = kind === "unshare" ? ["mount", "pivot_root", "setpriv"] : asRoot ? ["unshare", "setpriv"] : [];
+  for (const name of [programs[kind], ...others]) {
     const isMissing = await findProgram(name, path).then(
       () => false,
       () => true,
