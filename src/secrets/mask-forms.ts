@@ -1,7 +1,8 @@
 import { limits } from "../core/limits.ts";
 
 /**
- * The texts by which a secret may leave: plain, reversed, hex, base64 in all three alignments, URL-encoded and JSON-escaped.
+ * The texts by which a secret may leave: plain, reversed, hex, base64 in all three alignments (of UTF-8, and of UTF-16 as PowerShell has it),
+ * URL-encoded, JSON-escaped, HTML-escaped, and as shells quote it.
  * @param values Plain values of at least `limits.maskedLengthMin` characters.
  * @returns Distinct literals, longest first, none longer than `limits.maskedPieceLengthMax`: longer ones are cut into pieces.
  */
@@ -23,14 +24,22 @@ function formsOf(value: string): string[] {
     hex.toUpperCase(),
     hex.replace(/../g, "%$&"),
     hex.toUpperCase().replace(/../g, "%$&"),
+    ...wrapped(hex, [hexColumns]),
     ...base64Forms(bytes),
+    ...base64Forms(Buffer.from(value, "utf16le")),
   ];
 }
 
 /** What a single line of a secret is masked in: its other encodings would not be made line by line. */
 function shortFormsOf(value: string): string[] {
-  return [value, [...value].reverse().join(""), ...jsonForms(value), ...urlForms(value)];
+  const reversed = [...value].reverse().join("");
+  return [value, reversed, ...jsonForms(value), ...urlForms(value), ...htmlForms(value), ...shellForms(value)];
 }
+
+/** What `xxd -p` writes on a line. */
+const hexColumns = 60;
+/** What PEM and MIME have on a line of base64. */
+const base64Columns = [64, 76];
 
 /** JSON as different writers escape it: plainly, ASCII only, with `\/`, safe for HTML, and as JSON within JSON. */
 function jsonForms(value: string): string[] {
@@ -56,8 +65,29 @@ function urlForms(value: string): string[] {
   const forms = [component, strict, form, encodeURI(value.toWellFormed())];
   const withPlus = forms.map((text) => text.replaceAll("%20", "+"));
   const withSlash = [component, strict].map((text) => text.replaceAll("%2F", "/"));
-  const upper = [...forms, ...withPlus, ...withSlash];
+  const upper = [...forms, ...withPlus, ...withSlash, encodeURIComponent(component)];
   return [...upper, ...upper.map((text) => text.replace(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase()))];
+}
+
+/** As pages of errors show it: each writer has its own entities for quotes. */
+function htmlForms(value: string): string[] {
+  if (!/[&<>"']/.test(value)) return [];
+  const plain = value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const quotes = [
+    ...[["&quot;", "'"] as const, ["&quot;", "&#39;"] as const, ["&quot;", "&#039;"] as const],
+    ...[["&quot;", "&#x27;"] as const, ["&quot;", "&apos;"] as const, ["&#34;", "&#39;"] as const],
+  ];
+  return [plain, ...quotes.map(([double, single]) => plain.replaceAll('"', double).replaceAll("'", single))];
+}
+
+/** As `set -x` of bash and of dash shows it (`shlex.quote` as well), `printf %q`, and `$'…'`, which is Python's repr too. */
+function shellForms(value: string): string[] {
+  if (/^[\w.:/@%+=~-]*$/.test(value)) return [];
+  const inQuotes = ["'\\''", `'"'"'`].map((quote) => value.replaceAll("'", quote));
+  const backslashed = value.replace(/[ '"\\|&;()<>!{}*[\]?^$`,]/g, "\\$&");
+  const controls: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+  const ansi = value.replace(/[\\']/g, "\\$&").replace(/[\n\r\t]/g, (character) => controls[character] ?? character);
+  return [...inQuotes, backslashed, ansi];
 }
 
 function percent(character: string): string {
@@ -77,9 +107,14 @@ function base64Forms(bytes: Buffer): string[] {
     const end = Math.floor(((offset + bytes.length) * 8) / 6);
     forms.push(text.slice(first, end));
   }
-  for (const columns of [64, 76]) if (alone.length > columns) forms.push(...chunksOf(alone, columns));
+  forms.push(...wrapped(alone, base64Columns));
   const kept = forms.filter((form) => form.length >= limits.maskedLengthMin);
   return [...kept, ...kept.map((form) => form.replaceAll("+", "-").replaceAll("/", "_"))];
+}
+
+/** The lines of an encoded text that is wrapped. */
+function wrapped(text: string, columns: readonly number[]): string[] {
+  return columns.flatMap((length) => (text.length > length ? chunksOf(text, length) : []));
 }
 
 function chunksOf(text: string, length: number): string[] {

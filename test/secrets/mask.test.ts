@@ -24,6 +24,16 @@ describe("a mask", () => {
     "form-encoded": new URLSearchParams({ a: secret }).toString().slice(2),
     JSON: JSON.stringify(secret).slice(1, -1),
     "ASCII JSON": JSON.stringify(secret).slice(1, -1).replaceAll("ä", "\\u00e4"),
+    "URL-encoded twice": encodeURIComponent(encodeURIComponent(secret)),
+    "HTML with &#39;": "s3cr/t+Pä ss&amp;&quot;&lt;w&gt;&#39;",
+    "HTML with &#x27;": "s3cr/t+Pä ss&amp;&quot;&lt;w&gt;&#x27;",
+    "HTML of Go": "s3cr/t+Pä ss&amp;&#34;&lt;w&gt;&#39;",
+    "HTML text": "s3cr/t+Pä ss&amp;\"&lt;w&gt;'",
+    "quoted by bash": `s3cr/t+Pä ss&"<w>'\\''`,
+    "quoted by dash": `s3cr/t+Pä ss&"<w>'"'"'`,
+    "escaped by bash": `s3cr/t+Pä\\ ss\\&\\"\\<w\\>\\'`,
+    "quoted by Python": `s3cr/t+Pä ss&"<w>\\'`,
+    "base64 of PowerShell": Buffer.from(secret, "utf16le").toString("base64"),
     "JSON within JSON": JSON.stringify(JSON.stringify(secret)).slice(3, -3),
   };
   test.each(Object.entries(forms))("takes out a secret that is %s", (_name, form) => {
@@ -50,6 +60,12 @@ describe("a mask", () => {
   test("takes out base64 that is wrapped into lines", () => {
     const value = Array.from({ length: 40 }, (_, index) => `word${index}`).join("-");
     const wrapped = Buffer.from(value).toString("base64").replace(/.{76}/g, "$&\n");
+    expect(createMask([value]).text(wrapped).replaceAll("\n", "")).toMatch(/^(\*\*\*)+$/);
+  });
+
+  test("takes out hex that is wrapped into lines", () => {
+    const value = Array.from({ length: 40 }, (_, index) => `word${index}`).join("-");
+    const wrapped = Buffer.from(value).toString("hex").replace(/.{60}/g, "$&\n");
     expect(createMask([value]).text(wrapped).replaceAll("\n", "")).toMatch(/^(\*\*\*)+$/);
   });
 
