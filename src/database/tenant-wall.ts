@@ -7,7 +7,7 @@ export const tenantVariable = "riposte.tenant_id";
 /**
  * Puts the wall between tenants below the application: row-level security on every table that has a `tenant_id`, and on `tenant` itself, for
  * the role of requests. The owner of the tables, as whom the engine and the background work connect, is not bound by it. Changes only what is
- * missing, so a table of a later version is walled when that version starts.
+ * missing, so a table of a later version is walled when that version starts. The audit trail is only added to: no request changes what is in it.
  * @returns Whether the wall stands; false where the database's user may not make roles.
  */
 export async function raiseTenantWall(em: EntityManager): Promise<boolean> {
@@ -46,7 +46,8 @@ begin
   execute format('grant usage on schema %I to ${requestRole}', current_schema());
   for walled in
     select c.relname, a.attname, c.relrowsecurity, exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'tenant_wall') as has_policy,
-      has_table_privilege('${requestRole}', c.oid, 'select, insert, update, delete') as is_granted
+      has_table_privilege('${requestRole}', c.oid, 'select, insert, update, delete') as is_granted,
+      case c.relname when 'audit_entry' then 'select, insert' when 'audit_chain' then 'select' else 'select, insert, update, delete' end as rights
     from pg_class c join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
     where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
       and a.attname = case when c.relname = 'tenant' then 'id' else 'tenant_id' end
@@ -58,7 +59,7 @@ begin
       execute format('create policy tenant_wall on %I to ${requestRole} using (%I = ${currentTenant.replaceAll("'", "''")})', walled.relname, walled.attname);
     end if;
     if not walled.is_granted then
-      execute format('grant select, insert, update, delete on %I to ${requestRole}', walled.relname);
+      execute format('grant %s on %I to ${requestRole}', walled.rights, walled.relname);
     end if;
   end loop;
 end
