@@ -34,6 +34,7 @@ describe("an authenticator", () => {
       [
         ...[
           "action:read",
+          "agent:read",
           "approval:read",
           "live-action:read",
           "playbook:read",
