@@ -9,7 +9,10 @@ export interface AgentAction {
 }
 
 /** Registers an action with one script, `work.sh`, which an agent is to run. */
-export async function registerAgentAction(server: TestServer, { name, agentId, fields }: AgentAction): Promise<void> {
+export async function registerAgentAction(
+  server: Pick<TestServer, "client">,
+  { name, agentId, fields }: AgentAction,
+): Promise<void> {
   const definition = {
     ...{ name, version: "1.0.0", type: "enrichment", description: "Runs on an agent.", parameters: [] },
     executor: { type: "opservant", target: agentId },
@@ -24,7 +27,11 @@ export async function registerAgentAction(server: TestServer, { name, agentId, f
   expect(registerAction).toEqual({ __typename: "RegisterActionPayload" });
 }
 
-export async function execute(server: TestServer, ref: string, parameters: object = {}): Promise<string> {
+export async function execute(
+  server: Pick<TestServer, "client">,
+  ref: string,
+  parameters: object = {},
+): Promise<string> {
   const query = `mutation($input: ExecuteActionInput!) { executeAction(input: $input) { __typename
     ... on ExecuteActionPayload { run { id } } ... on Failure { code message } } }`;
   const { executeAction } = await server.client().request<{ executeAction: { run: { id: string } } }>(query, {
@@ -34,7 +41,7 @@ export async function execute(server: TestServer, ref: string, parameters: objec
   return executeAction.run.id;
 }
 
-export async function cancel(server: TestServer, id: string): Promise<void> {
+export async function cancel(server: Pick<TestServer, "client">, id: string): Promise<void> {
   const query = "mutation($input: CancelRunInput!) { cancelRun(input: $input) { __typename } }";
   const answer = await server.client().request(query, { input: { id } });
   expect(answer).toEqual({ cancelRun: { __typename: "CancelRunPayload" } });
@@ -56,7 +63,7 @@ export interface RunSeen {
 const seeing = `query($id: ID!) { run(id: $id) { status steps { status attempt output error { code message } }
   events(first: 100) { edges { node { __typename ... on LogEvent { text } ... on StepStatusEvent { status } } } } } }`;
 
-export async function see(server: TestServer, id: string): Promise<RunSeen> {
+export async function see(server: Pick<TestServer, "client">, id: string): Promise<RunSeen> {
   const { run } = await server
     .client()
     .request<{ run: RunSeen & { events: { edges: { node: Node }[] } } }>(seeing, { id });
@@ -75,7 +82,7 @@ interface Node {
 }
 
 /** The run once it has ended. */
-export async function seeEnded(server: TestServer, id: string): Promise<RunSeen> {
+export async function seeEnded(server: Pick<TestServer, "client">, id: string): Promise<RunSeen> {
   const running = new Set(["QUEUED", "RUNNING", "WAITING"]);
   let run = await see(server, id);
   await expect

@@ -49,6 +49,19 @@ describe("an agent of a cluster", () => {
     expect(run.logs.at(-1)).toBe("two");
     expect(agent.offers).toHaveLength(2);
   });
+
+  test("is heard first where the action may not begin any more when another node takes the run over", async () => {
+    const c = await startTestServer({ database: a.database });
+    const id = await execute(c, "far");
+    await expect.poll(() => agent.offers.length).toBe(3);
+    const { taskId } = agent.offers[2]!;
+    await agent.renew(taskId);
+    const disable = 'mutation { setActionEnabled(input: { ref: "far", enabled: false }) { __typename } }';
+    await a.client().request(disable);
+    await c.close();
+    await agent.complete({ taskId, exitCode: 0, result: "done all the same" });
+    expect(await seeEnded(a, id)).toMatchObject({ status: "SUCCEEDED", steps: [{ output: "done all the same" }] });
+  });
 });
 
 async function logsOf(server: TestServer, id: string): Promise<readonly string[]> {

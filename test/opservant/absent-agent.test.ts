@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { startTestServer, type TestServer } from "../support/server.ts";
+import { execute, letTimePass, registerAgentAction, seeEnded } from "./agent-actions.ts";
+import { ScriptedAgent } from "./scripted-agent.ts";
+
+let server: TestServer;
+let agent: ScriptedAgent;
+beforeAll(async () => {
+  server = await startTestServer();
+  agent = await ScriptedAgent.enrol(server, server.adminToken, "absent");
+  await registerAgentAction(server, { name: "simple", agentId: agent.agentId });
+});
+afterAll(() => server.close());
+beforeEach(async () => {
+  agent = agent.at(server).connect();
+  await expect.poll(() => statusOf(agent)).toBe("CONNECTED");
+  return () => agent.disconnect();
+});
+
+describe("without a connected agent, a step", () => {
+  test("waits for its time and fails as agent_unavailable", async () => {
+    await agent.disconnect();
+    await expect.poll(async () => statusOf(agent)).toBe("DISCONNECTED");
+    const id = await execute(server, "simple");
+    const find = () =>
+      server.orm.em.fork().execute<{ id: string }[]>("select id from agent_task where finished_at is null");
+    await expect.poll(async () => (await find()).length).toBe(1);
+    await letTimePass(server, (await find())[0]?.id ?? "", "deadline");
+    expect(await seeEnded(server, id)).toMatchObject({
+      steps: [{ status: "FAILED", error: { code: "agent_unavailable" } }],
+    });
+  });
+
+  test("waits for the agent and is carried out when it comes", async () => {
+    await agent.disconnect();
+    const id = await execute(server, "simple");
+    agent = agent.at(server).connect();
+    await expect.poll(() => agent.offers.length).toBe(1);
+    await agent.complete({ taskId: agent.offers[0]?.taskId ?? "", exitCode: 0 });
+    expect(await seeEnded(server, id)).toMatchObject({ status: "SUCCEEDED" });
+  });
+});
+
+async function statusOf({ agentId }: ScriptedAgent): Promise<string | undefined> {
+  const query = "{ agents(first: 100) { edges { node { agentId status } } } }";
+  type Agents = { agents: { edges: { node: { agentId: string; status: string } }[] } };
+  const { agents } = await server.client().request<Agents>(query);
+  return agents.edges.find(({ node }) => node.agentId === agentId)?.node.status;
+}
