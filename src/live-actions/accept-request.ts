@@ -35,6 +35,7 @@ export interface AcceptedRequest {
   readonly capability: string;
   /** As the caller says; undefined where it leaves that to the tenant. */
   readonly vendorId: string | undefined;
+  /** As they may be stored: a given credential that stands in them is masked. */
   readonly caseId: string | undefined;
   readonly requestedBy: string | undefined;
   /** As the adapter gets it. */
@@ -77,8 +78,9 @@ export function acceptRequest(registry: Registry, input: LiveActionInput): Accep
   const secrets = givenSecrets(registry, { given: parted.given, params });
   const mask = createMask(secrets);
   return {
-    ...{ requestId: requestId ?? newId(), capability, vendorId, caseId, requestedBy, target, params },
-    ...{ given: parted.given, secrets },
+    ...{ requestId: requestId ?? newId(), capability, vendorId, target, params, given: parted.given, secrets },
+    caseId: caseId && mask.text(caseId),
+    requestedBy: requestedBy && mask.text(requestedBy),
     shown: {
       target: mask.text(target),
       params: mask.json(params) as JsonObject,
