@@ -6,6 +6,9 @@ import type { Identity } from "./state-directory.ts";
 /** The server can't be reached, or answers strangely; it may be better later. */
 export class EnrolmentFailed extends Error {}
 
+const stolen =
+  " If you have not used it yourself, somebody else may have: look at the list of agents, and revoke what you do not know.";
+
 /**
  * Trades a one-time token for a credential of the agent's own, over a connection of its own. Sent once: a second try with the same token would be
  * refused.
@@ -20,7 +23,7 @@ export async function enrol(server: string, enrolmentToken: string): Promise<Ide
     const input = { token: enrolmentToken, version: agentVersion };
     const data = await session.request(operationOf("enrolAgent", input));
     const answer = answerIn<{ agentId: string; token: string }>("enrolAgent", data);
-    if (!answer.isDone) throw new NotAdmitted(answer.message);
+    if (!answer.isDone) throw new NotAdmitted(`${answer.message}${answer.code === "enrolment_invalid" ? stolen : ""}`);
     return { server, agentId: answer.payload.agentId, token: answer.payload.token };
   } catch (error) {
     if (error instanceof ServerError)

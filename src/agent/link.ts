@@ -90,6 +90,8 @@ export function openLink(options: LinkOptions): Link {
   };
 }
 
+const endedStream = "the server ended the stream of tasks, as it does when the same agent connects from elsewhere";
+
 async function keepConnected(
   { say, ...options }: LinkOptions,
   enter: (session: Session | undefined) => void,
@@ -113,7 +115,7 @@ async function keepConnected(
     if (refusals >= bounds.refusedConnectionsMax) throw new NotAdmitted(error?.message);
     tries = performance.now() - began >= bounds.connectionGoodMs ? 1 : tries + 1;
     const waitMs = backoffMs(tries);
-    const why = error?.message.replace(/\.$/, "") ?? "the server ended the stream of tasks";
+    const why = error?.message.replace(/\.$/, "") ?? endedStream;
     say(`No connection to ${options.server}: ${why}. Trying again in ${(waitMs / 1_000).toFixed(1)} s.`);
     await sleep(waitMs, undefined, { signal }).catch(() => {});
   }

@@ -36,6 +36,14 @@ describe("the examples of docs/approvals.md", () => {
   });
 });
 
+describe("the examples of docs/opservant.md", () => {
+  test("are what the schema accepts", () => {
+    const operations = blocksOf("opservant.md", "graphql");
+    expect(operations).toHaveLength(1);
+    for (const operation of operations) expect(validate(schema, parse(operation))).toEqual([]);
+  });
+});
+
 describe("the examples of docs/live-actions.md", () => {
   test("are what the schema accepts", () => {
     const operations = blocksOf("live-actions.md", "graphql");
