@@ -4,7 +4,8 @@ import { behindWall } from "./database/request-orm.ts";
 import type { Context } from "./graphql/builder.ts";
 import type { EdgeOptions } from "./graphql/server.ts";
 import type { Asker } from "./graphql/shared-queries.ts";
-import type { Authenticator, Caller } from "./tenancy/authenticate.ts";
+import type { Authenticator } from "./tenancy/authenticate.ts";
+import type { Caller } from "./tenancy/caller.ts";
 import type { OperationContext } from "./tenancy/operation-context.ts";
 import type { Permission } from "./tenancy/permissions.ts";
 

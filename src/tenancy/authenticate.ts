@@ -13,8 +13,6 @@ import { permissionsIn } from "./permissions.ts";
 import { createTokenUsage } from "./token-usage.ts";
 import { isJwtShaped, type VerifyJwt } from "./verify-jwt.ts";
 
-export type { Caller } from "./caller.ts";
-
 export interface Authenticator {
   /**
    * The caller behind an `Authorization` header. A missing, malformed, unknown, expired or revoked token all answer undefined.
