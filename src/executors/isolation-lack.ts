@@ -25,9 +25,11 @@ export function lackOn({ platform, failures, read = readQuietly }: Findings): Is
       remedy: "Run the server on Linux, for instance from the container image.",
     };
   }
+  const isBubblewrapMissing = failures.some((failure) => failure.startsWith("bwrap ")) && failures.length > 1;
+  const more = isBubblewrapMissing ? ["Bubblewrap can do with less than util-linux: install it, too."] : [];
   return {
     reason: `This host cannot isolate scripts (${[...new Set(failures)].join("; ")}).`,
-    remedy: remedyFor(failures, read),
+    remedy: [remedyFor(failures, read), ...more].join(" "),
   };
 }
 

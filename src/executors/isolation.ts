@@ -97,7 +97,9 @@ function variantsOf(
   kind: EncloseBy["kind"],
   asRoot: boolean,
 ): readonly Pick<Variant, "hasProc" | "disablesNamespaces">[] {
-  const canDisable = kind === "bubblewrap" && !asRoot ? [true, false] : [false];
+  // Util-linux reads /proc itself after the change of root, so it has to be there.
+  if (kind === "unshare") return [{ hasProc: true, disablesNamespaces: false }];
+  const canDisable = asRoot ? [false] : [true, false];
   return [true, false].flatMap((hasProc) => canDisable.map((disablesNamespaces) => ({ hasProc, disablesNamespaces })));
 }
 
