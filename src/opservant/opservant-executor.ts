@@ -16,7 +16,7 @@ interface OpservantPorts {
   readonly log: Log;
 }
 
-/** How a task that was asked for before ends; undefined where there is none. */
+/** How a task that was asked for before ends; undefined where there is none. Never rejects. */
 type HearTask = (
   key: AgentTaskKey,
   conversation: Pick<Attempt, "signal" | "lost" | "onLog">,
@@ -42,14 +42,25 @@ export function createOpservantExecutor(ports: OpservantPorts): OpservantExecuto
       return followed(ports, attempt, { id: requested.id, tenantId });
     },
     async hear(key, conversation) {
-      const none = { id: undefined };
-      const found = await persistently(ports, conversation, async () => (await findTask(ports.em(), key)) ?? none);
-      if (found === undefined) return { status: "CANCELLED" };
-      return found.id === undefined
-        ? undefined
-        : followed(ports, conversation, { id: found.id, tenantId: key.tenantId });
+      try {
+        return await heard(ports, key, conversation);
+      } catch (error) {
+        ports.log.error({ runId: key.runId, step: key.stepId, message: (error as Error).message }, "agent_task.broke");
+        const message = "What the agent answered could not be heard; the server's log says why.";
+        return { status: "FAILED", error: { code: "internal_error", message } };
+      }
     },
   };
+}
+
+async function heard(
+  ports: OpservantPorts,
+  key: AgentTaskKey,
+  conversation: Parameters<HearTask>[1],
+): Promise<Outcome | undefined> {
+  const found = await persistently(ports, conversation, () => findTask(ports.em(), key));
+  if (conversation.lost?.aborted) return { status: "CANCELLED" };
+  return found && followed(ports, conversation, { id: found.id, tenantId: key.tenantId });
 }
 
 async function followed(
@@ -72,9 +83,15 @@ async function persistently<T>(
     try {
       return await ask();
     } catch (error) {
+      if (isBug(error)) throw error;
       log.warn({ message: (error as Error).message }, "agent_task.unanswered");
       await new Promise((resolve) => setTimeout(resolve, limits.prepareRetryMs));
     }
   }
   return undefined;
+}
+
+/** It would be the same the next time. */
+function isBug(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
 }

@@ -23,11 +23,12 @@ export async function* streamAgentTasks(
   ports: AgentStreamPorts,
   agent: { readonly tenantId: string; readonly agentId: string },
 ): AsyncGenerator<OfferedTask> {
-  const { em, news, signal } = ports;
+  const { em, news, log, signal } = ports;
   const to: AgentConnection = { ...agent, connection: randomUUID() };
   const alertness = new Alertness(news, [agent.agentId], [signal]);
   try {
     let isMine = await connect(em(), to);
+    if (isMine) log.info({ agentId: agent.agentId }, "agent.connected");
     while (isMine && !signal.aborted) {
       alertness.clear();
       for (const offered of await offerTasks({ ...ports, em: em() }, to)) {
@@ -39,6 +40,7 @@ export async function* streamAgentTasks(
     }
   } finally {
     alertness.end();
+    log.info({ agentId: agent.agentId }, "agent.disconnected");
     await leave(em(), to).catch(() => undefined);
   }
 }

@@ -106,6 +106,22 @@ describe("an action on an agent", () => {
     expect(run.steps).toMatchObject([{ status: "FAILED", error: { code: "agent_unavailable" } }]);
   });
 
+  test("waits its turn where the agent has as many tasks as it may have at once", async () => {
+    const before = agent.offers.length;
+    const ids = await Promise.all(Array.from({ length: 12 }, () => execute(server, "simple")));
+    await expect.poll(() => agent.offers.length).toBe(before + 10);
+    const answered = new Set<string>();
+    const answerAll = async () => {
+      for (const { taskId } of agent.offers.slice(before)) {
+        if (!answered.has(taskId)) await agent.complete({ taskId, exitCode: 0 });
+        answered.add(taskId);
+      }
+      return answered.size;
+    };
+    await expect.poll(answerAll).toBe(12);
+    for (const id of ids) expect((await seeEnded(server, id)).status).toBe("SUCCEEDED");
+  });
+
   test("keeps the lines of a script once each, in their order, whatever is sent again", async () => {
     const { id, taskId } = await beginTaken("simple");
     await agent.log(taskId, 0, ["0", "1"]);
