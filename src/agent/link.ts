@@ -90,6 +90,12 @@ export function openLink(options: LinkOptions): Link {
   };
 }
 
+function reasonOf(error: ConnectionLost | ServerError): string {
+  const text = error.message.replace(/\.$/, "");
+  const isStrange = error instanceof ServerError && error.code === "GRAPHQL_VALIDATION_FAILED";
+  return isStrange ? `${text}. This agent is of another version than the server: fetch its file again` : text;
+}
+
 const endedStream = "the server ended the stream of tasks, as it does when the same agent connects from elsewhere";
 
 async function keepConnected(
@@ -115,7 +121,7 @@ async function keepConnected(
     if (refusals >= bounds.refusedConnectionsMax) throw new NotAdmitted(error?.message);
     tries = performance.now() - began >= bounds.connectionGoodMs ? 1 : tries + 1;
     const waitMs = backoffMs(tries);
-    const why = error?.message.replace(/\.$/, "") ?? endedStream;
+    const why = error ? reasonOf(error) : endedStream;
     say(`No connection to ${options.server}: ${why}. Trying again in ${(waitMs / 1_000).toFixed(1)} s.`);
     await sleep(waitMs, undefined, { signal }).catch(() => {});
   }
