@@ -3,7 +3,8 @@ import type { Json } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { ChainedEntry, SealedEntry } from "./chain.ts";
 
-// As texts, so that what is hashed does not depend on how a driver reads instants and numbers.
+// As texts, so that what is hashed does not depend on how a driver reads instants and numbers. `order by` qualifies its columns: their bare names are
+// these texts.
 const columns = `tenant_id::text as "tenantId", id::text, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at,
   actor_kind as "actorKind", actor_id::text as "actorId", actor_name as "actorName", operation, subject, outcome, detail::text as detail,
   sequence::text as sequence, previous_hash as "previousHash", hash`;
@@ -29,7 +30,7 @@ export type UnsealedEntry = Omit<ChainedEntry, "sequence" | "previousHash">;
 
 /** The tenant's next entries to be sealed, in the order of their ids; at most `limits.auditPageMax`. */
 export async function readUnsealed(em: EntityManager, tenantId: string): Promise<readonly UnsealedEntry[]> {
-  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence is null order by id limit ?`;
+  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence is null order by audit_entry.id limit ?`;
   return (await em.execute<Row[]>(sql, [tenantId, limits.auditPageMax])).map(entryOf);
 }
 
@@ -38,7 +39,7 @@ export async function readUnsealed(em: EntityManager, tenantId: string): Promise
  * are all seen; 0 reads from the very first row, whatever its number.
  */
 export async function readSealed(em: EntityManager, tenantId: string, behind: number): Promise<readonly SealedEntry[]> {
-  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence > ? and sequence <= ? order by audit_entry.sequence, id limit ?`;
+  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence > ? and sequence <= ? order by audit_entry.sequence, audit_entry.id limit ?`;
   const range = [behind === 0 ? Number.MIN_SAFE_INTEGER : behind, behind + limits.auditPageMax];
   return (await em.execute<Row[]>(sql, [tenantId, ...range, limits.auditPageMax + 1])).map(sealedOf);
 }
@@ -50,7 +51,7 @@ export async function readBehind(
   { behind, upTo }: { readonly behind: number; readonly upTo: number },
 ): Promise<readonly SealedEntry[]> {
   const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence > ? and sequence <= ?
-    order by audit_entry.sequence, id limit ?`;
+    order by audit_entry.sequence, audit_entry.id limit ?`;
   return (await em.execute<Row[]>(sql, [tenantId, behind, upTo, limits.auditPageMax])).map(sealedOf);
 }
 

@@ -90,6 +90,67 @@ describe("in the audit trail", () => {
     ]);
   });
 
+  test("what became of a live action whose node died is an entry of whoever asked for it", async () => {
+    const target = world.name();
+    await rows(
+      `insert into live_action_dispatch (id, tenant_id, created_at, request_id, mode, state, capability, vendor_id, target, params, actor_kind,
+        actor_name, input_hash, cost, lease_until)
+      values (uuidv7(), ?, now(), ?, 'LIVE', 'RUNNING', 'isolate_host', 'audited', ?, '{}', 'TOKEN', 'somebody', ?, 1, now() - interval '1 second')`,
+      [world.tenantId, target, target, "0".repeat(64)],
+    );
+    const found = () => rows("select * from audit_entry where subject = ?", [`target:${target}`]);
+    await expect
+      .poll(found, { timeout: 15_000 })
+      .toMatchObject([
+        {
+          operation: "completeLiveAction",
+          outcome: "failed",
+          actor_name: "somebody",
+          detail: { error: "effect_unknown" },
+        },
+      ]);
+  });
+
+  test("a live action that people say no to is an entry of who decided, and one of what came of it", async () => {
+    const target = world.name();
+    const policy = {
+      capability: "isolate_host",
+      vendorId: "audited",
+      requireApproval: true,
+      approvers: [{ role: "admin" }],
+    };
+    await call("updateTenantSettings", { allowSelfApproval: true });
+    await call("setLiveActionPolicy", policy);
+    await call("dispatchLiveAction", { capability: "isolate_host", vendorId: "audited", target });
+    await call("setLiveActionPolicy", { ...policy, requireApproval: false });
+    const [waiting] = await rows<{ id: string }>(
+      "select approval_id as id from live_action_dispatch where target = ?",
+      [target],
+    );
+    const id = Buffer.from(`Approval:${waiting?.id}`).toString("base64");
+    await call("decideApproval", { id, decision: "REJECT", comment: "Not this one." });
+    expect(
+      await rows("select * from audit_entry where subject = ? order by at", [`approval:${waiting?.id}`]),
+    ).toMatchObject([{ operation: "decideApproval", detail: { decision: "REJECT", comment: "Not this one." } }]);
+    expect(await rows("select * from audit_entry where subject = ? order by at", [`target:${target}`])).toMatchObject([
+      { operation: "dispatchLiveAction", outcome: "awaiting_approval" },
+      { operation: "completeLiveAction", outcome: "failed", detail: { error: "approval_rejected" } },
+    ]);
+  });
+
+  test("a live action that a playbook's step asks for stands under its target, too", async () => {
+    const [key, target] = [world.name(), world.name()];
+    const step = `{id: cut, name: Cut, type: live_action, capability: isolate_host, vendor_id: audited, target: ${target}}`;
+    const source = `id: ${key}\nname: ${key}\nversion: "1.0.0"\ntrigger: {event: manual}\nsteps: [${step}]`;
+    await call("registerPlaybook", { source });
+    await call("executePlaybook", { key });
+    const found = () => rows("select * from audit_entry where subject = ? order by at", [`target:${target}`]);
+    await expect.poll(found, { timeout: 15_000 }).toMatchObject([
+      { operation: "dispatchLiveAction", outcome: "accepted", actor_name: "ADMIN_TOKEN" },
+      { operation: "completeLiveAction", outcome: "succeeded", actor_name: "ADMIN_TOKEN" },
+    ]);
+  });
+
   test("an event that comes by POST /events leaves the entry of emitEvent", async () => {
     const before = await entriesOf("emitEvent");
     const response = await fetch(server.url.replace("/graphql", "/events"), {
