@@ -3,7 +3,7 @@ import { BadInputError, StateFailure } from "../core/failures.ts";
 import { storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import { cutToBytes } from "../executors/log-lines.ts";
-import { createMask } from "../secrets/mask.ts";
+import { createLineMask } from "../secrets/mask.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { callingAgent } from "./agent-caller.ts";
@@ -40,7 +40,7 @@ export async function reportAgentLog(ctx: OperationContext, sealer: Sealer, repo
     const news = lines.slice(task.lineCount - first);
     if (news.length === 0) return;
     const { secrets } = await openTaskArguments(sealer, task, task.sealedParameters);
-    const mask = createMask(secrets);
+    const mask = createLineMask(secrets);
     // Masked before it is cut, since what is cut off could be half a secret.
     const texts = news.map(({ text }) => cutToBytes(storableText(mask.text(text)), limits.logLineBytesMax));
     const kept = news.map(({ stream }, index) => ({ line: task.lineCount + index, stream, text: texts[index] ?? "" }));

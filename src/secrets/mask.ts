@@ -31,6 +31,7 @@ const nothingToMask: Mask = {
 /**
  * A mask of the given plain values.
  * @param values Those shorter than `limits.maskedLengthMin` are masked only where they are a whole line: elsewhere they would blank out ordinary text.
+ * So are single lines of a value that are shorter than `limits.maskedLineLengthMin`.
  */
 export function createMask(values: readonly string[]): Mask {
   const long = new Set<string>();
@@ -40,6 +41,7 @@ export function createMask(values: readonly string[]): Mask {
       if (text.length >= limits.maskedLengthMin) long.add(text);
       else if (text.trim() !== "") short.add(text);
     }
+    for (const line of tellingLines(value)) if (line.length < limits.maskedLineLengthMin) short.add(line);
   }
   if (long.size === 0 && short.size === 0) return nothingToMask;
   const finder = createFinder(maskedLiterals(long));
@@ -49,6 +51,21 @@ export function createMask(values: readonly string[]): Mask {
     json: (value) => maskJson(value, text, 0),
     stream: () => (finder ? createStream(finder) : nothingToMask.stream()),
   };
+}
+
+/**
+ * A mask for lines that come one by one, so that a value of several lines is never seen as a whole: each of its lines is masked as if it were a
+ * secret by itself.
+ */
+export function createLineMask(values: readonly string[]): Mask {
+  return createMask(values.flatMap((value) => [value, ...tellingLines(value)]));
+}
+
+/** The lines of a value of several lines, without those that tell nothing: brackets alone, as in a key file that is JSON. */
+function tellingLines(value: string): string[] {
+  if (!/[\r\n]/.test(value)) return [];
+  const lines = value.split(/[\r\n]+/).map((line) => line.trim());
+  return lines.filter((line) => /[\p{L}\p{N}]/u.test(line));
 }
 
 /** Finds literals in a text, and where the beginning of one may stand at its end. */

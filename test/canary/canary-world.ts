@@ -27,7 +27,8 @@ export class CanaryWorld {
     const server = await startTestServer({ log, adapters, config: { DATA_DIR: dataDirectory, ...config } });
     const world = new CanaryWorld(server, dataDirectory, logged);
     world.viewer = await world.token("watcher", ["viewer"]);
-    world.stranger = await world.strangersToken();
+    const stranger = { name: "stranger" };
+    world.stranger = (await world.secretly<{ token: string }>("createTenant", "token", stranger)).token;
     for (const who of [world.viewer, world.stranger]) for (const query of tenantStreams) world.#watch(who, query);
     return world;
   }
@@ -71,20 +72,16 @@ export class CanaryWorld {
     return payload as Payload;
   }
 
-  /** A token's text is told once, to who makes it: that answer is not among those that are searched. */
   async token(name: string, roles: readonly string[]): Promise<string> {
-    return this.#secretly("createApiToken", { name, roles });
+    return (await this.secretly<{ token: string }>("createApiToken", "token", { name, roles })).token;
   }
 
-  async strangersToken(): Promise<string> {
-    return this.#secretly("createTenant", { name: "stranger" });
-  }
-
-  async #secretly(name: "createApiToken" | "createTenant", input: object): Promise<string> {
+  /** A mutation that tells a token, once and to its caller only: that answer is not among those that are searched. */
+  async secretly<Payload>(name: string, selection: string, input: object): Promise<Payload> {
     const before = this.#answers.length;
-    const { token } = await this.mutate<{ token: string }>(name, "token", input);
+    const payload = await this.mutate<Payload>(name, selection, input);
     this.#answers.splice(before);
-    return token;
+    return payload;
   }
 
   #watch(token: string, query: string, variables: Record<string, unknown> = {}): Promise<void> {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Json } from "../../src/core/json.ts";
-import { createMask, type Mask } from "../../src/secrets/mask.ts";
+import { createLineMask, createMask, type Mask } from "../../src/secrets/mask.ts";
 
 const secret = "s3cr/t+Pä ss&\"<w>'";
 
@@ -49,10 +49,11 @@ describe("a mask", () => {
     expect(left.slice(offset).length).toBeLessThan(2);
   });
 
-  test("takes out every long line of a secret of several lines", () => {
+  test("takes out every line of a secret of several lines, a short one only where it stands alone", () => {
     const key = "-----BEGIN KEY-----\nQUJDREVGR0hJSktM\nshort\nTU5PUFFSU1RVVldY\n-----END KEY-----\n";
     const mask = createMask([key]);
-    expect(mask.text("x QUJDREVGR0hJSktM y\nshort\nTU5PUFFSU1RVVldY")).toBe("x *** y\nshort\n***");
+    expect(mask.text("x QUJDREVGR0hJSktM y\nshort\nTU5PUFFSU1RVVldY")).toBe("x *** y\n***\n***");
+    expect(mask.json(["short", "a short text"])).toEqual(["***", "a short text"]);
     expect(mask.text(key)).toBe("***");
     expect(mask.text(key.trim())).toBe("***");
   });
@@ -113,6 +114,20 @@ describe("a mask", () => {
   });
 });
 
+describe("a mask of lines", () => {
+  const mask = createLineMask(["{\n  alpha\nbeta1\r\n  xy\n}\n", "one line"]);
+
+  test("takes out each line of a secret of several lines", () => {
+    expect(["alpha", "<beta1>", " xy ", "one line."].map((line) => mask.text(line))).toEqual([
+      ...["***", "<***>", "***", "***."],
+    ]);
+  });
+
+  test("leaves what tells nothing", () => {
+    expect(["{", "}", "xyz", "a line"].map((line) => mask.text(line))).toEqual(["{", "}", "xyz", "a line"]);
+  });
+});
+
 describe("a stream of a mask", () => {
   test("masks a secret that comes character by character", () => {
     expect(streamed(createMask([secret]), [...`a ${secret} b ${secret.slice(0, 5)}`])).toBe(
@@ -142,7 +157,8 @@ describe("a stream of a mask", () => {
           const whole = chunks.join("");
           const cut = streamed(mask, chunks);
           const single = streamed(mask, [...whole]);
-          expect(cut).toBe(mask.text(whole));
+          // Short lines are masked line by line.
+          expect(mask.text(cut)).toBe(mask.text(whole));
           expect(single).toBe(cut);
           for (const value of values) expect(cut).not.toContain(value);
         },
