@@ -3,6 +3,9 @@ export const trustLimits = {
   // ---- Isolation of scripts -------------------------------------------------------------------------------------
   /** Private memory of one process of a script (RLIMIT_DATA, which does not count what Node only reserves; Node needs 1 GiB to start well). */
   scriptMemoryBytesMax: 2 * 1024 * 1024 * 1024,
+  /** Memory of all processes of one script together, and how often that is looked at: the kernel only counts by process. */
+  scriptTotalMemoryBytesMax: 4 * 1024 * 1024 * 1024,
+  scriptMemoryLookMs: 500,
   /** Processes and threads of one script: a Node has a dozen threads. */
   scriptProcessesMax: 256,
   /** What a script may keep in its directory and /tmp together, package included: it is memory of the host (tmpfs). */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { delimiter, dirname, join, resolve } from "node:path";
+import { limits } from "../core/limits.ts";
 import { createMask, type Mask } from "../secrets/mask.ts";
 import type { Attempt, Execute, ExecutedCommand, LocalCall, Outcome } from "./executor.ts";
 import { createGuard, type Guard } from "./guard.ts";
@@ -23,6 +24,8 @@ export interface LocalOptions {
   readonly isolation: Isolation;
   /** Of scripts outside of the sandbox, which is isolated always. */
   readonly production: ProductionIsolation;
+  /** What all processes of an isolated script may hold together; `limits.scriptTotalMemoryBytesMax` by default. */
+  readonly memoryBytesMax?: number;
   /** The Node that runs `.js` and `.mjs`; the server's own by default. */
   readonly node?: string;
   /** PATH of the scripts; the usual directories of a system by default. */
@@ -32,7 +35,7 @@ export interface LocalOptions {
 /**
  * The executor of local actions: a script of the package, in a fresh copy, isolated where the host can, that dies with the server.
  * Codes of its failures: `exit_code` (or the code that the script states), `output_too_large`, `target_missing`,
- * `interpreter_missing`, `invalid_argument`, `arguments_too_large`, `package_invalid`, `spawn_failed`, `isolation_unavailable`,
+ * `memory_exceeded`, `interpreter_missing`, `invalid_argument`, `arguments_too_large`, `package_invalid`, `spawn_failed`, `isolation_unavailable`,
  * `sandbox_unavailable`, `isolation_failed`.
  */
 export function createLocalExecutor(options: LocalOptions): Execute<LocalCall> {
@@ -41,6 +44,7 @@ export function createLocalExecutor(options: LocalOptions): Execute<LocalCall> {
   const server = ownServer(options.workDirectory);
   const host: Host = {
     ...{ isolation: options.isolation, production: options.production, server },
+    memoryBytesMax: options.memoryBytesMax ?? limits.scriptTotalMemoryBytesMax,
     directory: resolve(options.workDirectory, server),
     open: { node, path: [path, dirname(node)].join(delimiter) },
     enclosed: { node: scriptNode, path: [path, dirname(scriptNode)].join(delimiter) },
@@ -58,6 +62,7 @@ interface Programs {
 interface Host {
   readonly isolation: Isolation;
   readonly production: ProductionIsolation;
+  readonly memoryBytesMax: number;
   readonly server: string;
   readonly directory: string;
   /** By what scripts run on the host itself, and in an enclosure. */
@@ -140,7 +145,7 @@ async function runIn(work: Work): Promise<ScriptEnd | undefined> {
   const run = {
     ...{ argv: enclosed?.argv ?? command.argv, environment: { ...environment, ...enclosed?.environment } },
     ...{ cwd: directory.package, mark, timeoutMs, signal, isEnclosed: enclosure !== undefined },
-    onStderr: lines.push,
+    ...{ memoryBytesMax: host.memoryBytesMax, onStderr: lines.push },
   };
   try {
     const end = await runScript(run, pipes, host);
@@ -165,6 +170,10 @@ async function outcomeOf(end: ScriptEnd, { timeoutMs }: Attempt, mask: Mask): Pr
       status: "FAILED",
       error: { code: "output_too_large", message: "The script wrote more to stdout than a result may have." },
     };
+  }
+  if (end.stopped === "memory_exceeded") {
+    const message = "The script was ended: its processes together held more memory than a script may have.";
+    return { status: "FAILED", error: { code: "memory_exceeded", message } };
   }
   // Masked before the error is read from it, since what is cut there could be half a secret.
   const output = mask.json(await readOutputInTurn(new TextDecoder().decode(end.stdout)));

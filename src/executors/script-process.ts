@@ -8,6 +8,7 @@ import { limits } from "../core/limits.ts";
 import { isZombie, processStatus } from "../core/process-status.ts";
 import type { Guard } from "./guard.ts";
 import { AttemptRefused } from "./refused.ts";
+import { watchMemory } from "./script-memory.ts";
 import { closeDescriptors, type ScriptPipes } from "./script-pipes.ts";
 import { killQuietly, type Sweeper } from "./sweep.ts";
 
@@ -20,6 +21,8 @@ export interface ScriptRun {
   readonly mark: string;
   /** Whether `argv` encloses the script in namespaces of its own, as {@link enclosedCommand} does. */
   readonly isEnclosed: boolean;
+  /** What all processes of an enclosed script may hold together. */
+  readonly memoryBytesMax: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   onStderr(chunk: Buffer): void;
@@ -32,7 +35,7 @@ export interface ScriptEnd {
   readonly stopped: StopReason | undefined;
   readonly stdout: Buffer;
 }
-type StopReason = "timed_out" | "cancelled" | "output_too_large";
+type StopReason = "timed_out" | "cancelled" | "output_too_large" | "memory_exceeded";
 
 /**
  * Waits for the server's word before it becomes the script, so that the guard knows the group before the script's first instruction;
@@ -74,6 +77,13 @@ export async function runScript(
     killTimer = setTimeout(() => killQuietly(-group, "SIGKILL"), limits.scriptKillGraceMs);
   };
   const cancel = (): void => stop("cancelled");
+  const stopWatch = run.isEnclosed
+    ? watchMemory(group, run.memoryBytesMax, () => {
+        stopped ??= "memory_exceeded";
+        // At once: it could take as much again while it is asked to end.
+        killQuietly(-group, "SIGKILL");
+      })
+    : () => {};
   const timer = setTimeout(() => stop("timed_out"), run.timeoutMs);
   run.signal.addEventListener("abort", cancel, { once: true });
   const stdout = collect(pipes.stdout, () => stop("output_too_large"));
@@ -85,6 +95,7 @@ export async function runScript(
   const [exitCode, exitSignal] = await exited;
   clearTimeout(timer);
   clearTimeout(killTimer);
+  stopWatch();
   run.signal.removeEventListener("abort", cancel);
   await endGroup(group);
   // With the first process of a pid namespace all others of it have ended, wherever they had gone.

@@ -45,6 +45,19 @@ describe.each(isolations)("a hostile script isolated by $kind", (isolation) => {
     expect(blocks * 2 ** 27).toBeLessThan(limits.scriptMemoryBytesMax);
   });
 
+  test.skipIf(isolation.gaps.some((gap) => gap.includes("/proc")))(
+    "that takes memory by many processes is ended, all of them together",
+    async () => {
+      const script = `
+        import { spawn } from "node:child_process";
+        if (process.argv[2] !== "child") for (let n = 0; n < 4; n++) spawn(process.execPath, [import.meta.filename, "child"], { detached: true, stdio: "ignore" });
+        const kept = Buffer.alloc(80 * 1024 * 1024, 1);
+        setTimeout(() => console.log(kept.length), 60_000);`;
+      const { outcome } = await runLocal(scriptCall("a.mjs", script), { isolation, memoryBytesMax: 300 * 1024 * 1024 });
+      expect(outcome).toMatchObject({ status: "FAILED", error: { code: "memory_exceeded" } });
+    },
+  );
+
   test("fills its own directory only, by one file or by many", async () => {
     const script = `
       fill() { head -c ${limits.scriptDiskBytesMax / 4} /dev/zero > "$1" && echo "$1 is full" >&2; }

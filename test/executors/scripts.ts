@@ -46,6 +46,7 @@ export interface Given {
   /** `required` by default, where this host can; else `off`. */
   readonly production?: ProductionIsolation;
   readonly sandbox?: true;
+  readonly memoryBytesMax?: number;
   readonly secrets?: readonly string[];
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -55,14 +56,14 @@ export interface Given {
 /** Runs a call in a work directory of its own, which it answers with its path, removed. */
 export async function runLocal(
   call: LocalCall,
-  { secrets = [], timeoutMs = 20_000, signal, onLog, isolation, production, sandbox }: Given = {},
+  { secrets = [], timeoutMs = 20_000, signal, onLog, isolation, production, sandbox, memoryBytesMax }: Given = {},
 ): Promise<{ outcome: Outcome; lines: string[]; workDirectory: string }> {
   const workDirectory = await mkdtemp(join(tmpdir(), "riposte-test-"));
   const lines: string[] = [];
   try {
     const ability = isolation ?? (await hostIsolation());
     const host = { workDirectory, isolation: ability, production: production ?? (ability.lack ? "off" : "required") };
-    const outcome = await createLocalExecutor(host)({
+    const outcome = await createLocalExecutor({ ...host, ...(memoryBytesMax && { memoryBytesMax }) })({
       call,
       idempotencyKey: "run-1/step-1",
       timeoutMs,
