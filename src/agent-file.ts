@@ -3,6 +3,7 @@ import { findPackageJSON } from "node:module";
 import path from "node:path";
 import { build, stop } from "esbuild";
 import { sha256 } from "./core/json.ts";
+import { limits } from "./core/limits.ts";
 
 /** The program of the on-premises agents, as one file. */
 export interface AgentFile {
@@ -19,13 +20,15 @@ export const agentFilePath = "/opservant/agent.mjs";
 /**
  * Where the agent's program comes from: bundled once, with all that it imports, when it is first asked for. That takes about a tenth of a second,
  * in a process of esbuild's that ends with it.
- * @returns A function that rejects when esbuild does not run here; it tries anew each time then.
+ * @returns A function that rejects when esbuild does not run here; it tries anew after `limits.agentFileRetryMs`.
  */
 export function createAgentFile(): () => Promise<AgentFile> {
   let made: Promise<AgentFile> | undefined;
   return () => {
     made ??= bundle().catch((error: unknown) => {
-      made = undefined;
+      setTimeout(() => {
+        made = undefined;
+      }, limits.agentFileRetryMs).unref();
       throw error;
     });
     return made;

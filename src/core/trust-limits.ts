@@ -96,6 +96,8 @@ export const trustLimits = {
   agentCancelMs: 30_000,
   /** Lines of one report of an agent: together with `logLineBytesMax` they fit into a request. */
   agentLogLinesMax: 500,
+  /** Between two tries to make the agent's program of one file, where that fails: anybody may ask for it, and each try starts a process. */
+  agentFileRetryMs: 60_000,
   /** How often a node ends the tasks that nobody waits for any more, and how long after their time. */
   agentSweepMs: 30_000,
   agentSweepGraceMs: 60_000,
