@@ -54,9 +54,9 @@ function placeText(name: string, path: readonly (string | number)[]): string {
   return path.reduce<string>((text, key) => (typeof key === "number" ? `${text}[${key}]` : `${text}.${key}`), name);
 }
 
-/** Unknown and missing fields are told by name; our own scalars' texts hold no value; of anything else only the type is told. */
+/** Unknown and missing fields are told by name, where it can be one; our own scalars' texts hold no value; of anything else only the type is told. */
 function reason(type: GraphQLInputType, path: readonly (string | number)[], message: string): string {
-  if (message.startsWith('Field "')) return message;
+  if (message.startsWith('Field "')) return withoutOddName(message);
   if (message.startsWith("Expected non-nullable")) return "a value is required here, null is none.";
   const expected = typeAt(type, path);
   const isOwnScalar =
@@ -64,6 +64,13 @@ function reason(type: GraphQLInputType, path: readonly (string | number)[], mess
   return isOwnScalar && !("getValues" in expected) && !message.startsWith("Expected ")
     ? message
     : `expected ${expected ?? type}.`;
+}
+
+/** What can't be the name of a field, mistyped or not, is somebody's value. */
+function withoutOddName(message: string): string {
+  const unknown = /^Field "([\s\S]*)" is not defined by type "(\w+)"/.exec(message);
+  if (!unknown || /^[A-Za-z_]\w{0,63}$/.test(unknown[1] ?? "")) return message;
+  return `it has a field that type "${unknown[2]}" does not define.`;
 }
 
 function typeAt(type: GraphQLInputType, path: readonly (string | number)[]) {

@@ -63,9 +63,8 @@ export class CanaryWorld {
   /** Of a mutation that takes an input: its payload. */
   async mutate<Payload>(name: string, selection: string, input: object, token?: string): Promise<Payload> {
     const type = `${name[0]?.toUpperCase()}${name.slice(1)}`;
-    const failures = "... on ValidationFailure { issues { path code message } } ... on Failure { code message }";
     const query = `mutation($input: ${inputs[name] ?? `${type}Input`}!) { ${name}(input: $input) {
-      __typename ... on ${type}Payload { ${selection} } ${failures} } }`;
+      __typename ... on ${type}Payload { ${selection} } ... on Failure { code message } } }`;
     const data = await this.ask<Record<string, Payload & { __typename: string }>>(query, { input }, token);
     const payload = data?.[name];
     expect(payload).toMatchObject({ __typename: `${type}Payload` });
@@ -91,6 +90,17 @@ export class CanaryWorld {
       for await (const result of stream) this.#streams.push(JSON.stringify(result));
     };
     return listen().catch((error: unknown) => void this.#streams.push(JSON.stringify(error)));
+  }
+
+  /** Reads a stream that ends by itself, or is refused. */
+  watched(token: string, query: string): Promise<void> {
+    return this.#watch(token, query);
+  }
+
+  /** Reads an address, and remembers the whole answer. */
+  async read(url: string, headers: Readonly<Record<string, string>>): Promise<void> {
+    const response = await fetch(url, { headers });
+    this.#answers.push(JSON.stringify([...response.headers]), await response.text());
   }
 
   /** Watches a run by every stream that a run has, and answers how it stands when it has ended. */
@@ -150,8 +160,7 @@ export class CanaryWorld {
     await this.ask(listsQuery, {}, this.stranger);
     const authorization = `Bearer ${this.server.adminToken}`;
     for (const path of ["/health", "/ready", "/metrics", "/api/actions/schema", "/api/audit/export"]) {
-      const response = await fetch(new URL(path, this.server.url), { headers: { authorization } });
-      this.#answers.push(JSON.stringify([...response.headers]), await response.text());
+      await this.read(new URL(path, this.server.url).href, { authorization });
     }
   }
 

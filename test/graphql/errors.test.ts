@@ -146,6 +146,7 @@ describe("a document or a variable with a secret in the wrong place", () => {
     ["no value of the enum", { name: "x", colour: canary }],
     ["no value of the enum in a list", { name: "x", colours: ["RED", canary] }],
     ["a text for the whole input", canary],
+    ["an unknown field that can't be one", { name: "x", [canary]: canary }],
     ['a text with "; in it', `x"; ${canary} at "y"; z`],
   ])("is told without it, as a variable: %s", async (_what, i) => {
     const answer = await edge.post(withInput, { i });
