@@ -160,6 +160,15 @@ describe.each(isolations)("a script isolated by $kind", (isolation) => {
     expect(lines).toEqual(["STDERR ***"]);
   });
 
+  test("shares neither /tmp nor its directory with scripts that run beside it", async () => {
+    const script = `
+      fs.writeFileSync("/tmp/" + given.name, ""); fs.writeFileSync("/attempt/" + given.name, ""); fs.writeFileSync(given.name, "");
+      setTimeout(() => console.log(JSON.stringify(["/tmp", "/attempt", "."].map((place) => fs.readdirSync(place)))), 300);`;
+    const names = ["one", "two", "three"];
+    const found = await Promise.all(names.map((name) => run(script, { name })));
+    expect(found).toEqual(names.map((name) => [[name], [name, "package", "tmp"].sort(), ["a.mjs", name]]));
+  });
+
   test.runIf(isRoot)("shares its user with no other script of the server (as root)", async () => {
     const script = `setTimeout(() => console.log(process.getuid()), 200);`;
     const uids = await Promise.all([1, 2, 3].map(() => run(script)));
