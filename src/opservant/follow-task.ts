@@ -11,8 +11,8 @@ interface FollowPorts {
 }
 
 export interface Following extends Pick<Attempt, "signal" | "lost" | "onLog"> {
-  /** The number of the first line that was not handed on yet. */
-  readonly reading: { next: number };
+  /** The numbers of the first line that was not handed on yet, and of the first that is still kept. */
+  readonly reading: { next: number; kept: number };
 }
 
 /**
@@ -76,10 +76,8 @@ async function handOn(
   { onLog, reading, lineCount }: HandingOn,
 ): Promise<void> {
   const last = Math.min(lineCount, limits.logLinesPerAttemptMax + 1);
-  if (reading.next >= last) return;
-  await em.execute("delete from agent_task_line where task_id = ? and tenant_id = ? and line < ?", [
-    ...[id, tenantId, reading.next],
-  ]);
+  if (reading.kept < reading.next) await em.execute(forgetSql, [id, tenantId, reading.next]);
+  reading.kept = reading.next;
   while (reading.next < last) {
     const values = [id, tenantId, reading.next, limits.agentLogLinesMax];
     const lines = await em.execute<LineRow[]>(linesSql, values);
@@ -96,6 +94,7 @@ interface LineRow {
   readonly text: string;
 }
 
+const forgetSql = "delete from agent_task_line where task_id = ? and tenant_id = ? and line < ?";
 const linesSql =
   "select line, stream, text from agent_task_line where task_id = ? and tenant_id = ? and line >= ? order by line limit ?";
 

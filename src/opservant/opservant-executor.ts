@@ -68,7 +68,7 @@ async function followed(
   conversation: Pick<Attempt, "signal" | "lost" | "onLog">,
   task: { readonly id: string; readonly tenantId: string },
 ): Promise<Outcome> {
-  const reading = { next: 0 };
+  const reading = { next: 0, kept: 0 };
   const follow = () => followTask(ports, { ...conversation, reading }, task);
   return (await persistently(ports, conversation, follow)) ?? { status: "CANCELLED" };
 }
