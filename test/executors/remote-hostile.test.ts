@@ -81,6 +81,106 @@ describe("the remote executor, given a hostile answer,", () => {
   });
 });
 
+describe("the remote executor, given a hostile message,", () => {
+  const endless: Record<string, { readonly first: string; readonly again: string; readonly code: string }> = {
+    "trailers without end": {
+      first: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n",
+      again: `x-trailer: ${"y".repeat(1_000)}\r\n`,
+      code: "response_headers_too_large",
+    },
+    "one header without end": {
+      first: "HTTP/1.1 200 OK\r\nx-long: ",
+      again: "y".repeat(1_000),
+      code: "response_headers_too_large",
+    },
+    "a status line without end": { first: "HTTP/1.1 200 ", again: "y".repeat(1_000), code: "TIMED_OUT" },
+    "extensions of chunks without end": {
+      first: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;",
+      again: "y".repeat(1_000),
+      code: "TIMED_OUT",
+    },
+  };
+  test.each(Object.entries(endless))("is not held by %s", async (_what, { first, again, code }) => {
+    const url = await serveRaw((socket) => {
+      socket.write(first);
+      const pour = (): void => {
+        while (!socket.destroyed && socket.write(again));
+      };
+      socket.on("drain", pour);
+      pour();
+    });
+    expect(codeOf((await attempt({ call: { url }, timeoutMs: code === "TIMED_OUT" ? 500 : 15_000 })).outcome)).toBe(
+      code,
+    );
+  });
+
+  test.each([
+    ["less than it says", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort", "connection_failed"],
+    ["two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 9\r\n\r\n{}", "connection_failed"],
+    [
+      "a length and chunks",
+      "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}",
+      "connection_failed",
+    ],
+    ["no HTTP at all", "SSH-2.0-OpenSSH_9.6\r\n", "connection_failed"],
+  ])("does not take %s for an answer", async (_what, message, code) => {
+    const url = await serveRaw((socket) => socket.end(message));
+    expect(codeOf((await attempt({ call: { url } })).outcome)).toBe(code);
+  });
+
+  test("takes no second answer for that of its one request", async () => {
+    const two = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n2";
+    const url = await serveRaw((socket) => socket.end(two));
+    expect((await attempt({ call: { url } })).outcome).toEqual({ status: "SUCCEEDED", output: 1 });
+  });
+
+  test.each([
+    (port: string) => `//elsewhere.example:${port}/`,
+    (port: string) => `\\\\elsewhere.example:${port}/`,
+    (port: string) => `/\\elsewhere.example:${port}/`,
+    (port: string) => `https://127.0.0.1:${port}/`,
+    (port: string) => `http://127.0.0.1:${port}@elsewhere.example/`,
+    (port: string) => `http://somebody@127.0.0.1:${port}/`,
+    (port: string) => `http://127.0.0.2:${port}/`,
+    () => "javascript:alert(1)",
+    () => "data:text/plain,{}",
+    () => "http://",
+  ])("is not redirected elsewhere, however it is written (%#)", async (locationAt) => {
+    const asked: string[] = [];
+    const url = await serve((request, response) => {
+      asked.push(request.url ?? "");
+      response.writeHead(307, { location: locationAt(new URL(url).port) }).end();
+    });
+    const resolve = async (): Promise<string[]> => ["127.0.0.1"];
+    const call = { url: `${url}/first`, headers: { authorization: "Bearer t0ken" } };
+    expect(codeOf((await attempt({ call, rules: { resolve } })).outcome)).toBe("redirect_refused");
+    expect(asked).toEqual(["/first"]);
+  });
+
+  test("sends what is written in a target as one request line, and nothing after it", async () => {
+    const lines: string[] = [];
+    const url = await serve((request, response) => {
+      lines.push(`${request.method} ${request.url} ${request.headers.host}`);
+      response.end("{}");
+    });
+    const { host } = new URL(url);
+    for (const path of [
+      "/a HTTP/1.1\r\nHost: metadata\r\n\r\nGET /b",
+      "/a\nb",
+      "/a%0d%0aHost:%20metadata",
+      "/a/../../b",
+    ]) {
+      await attempt({ call: { url: `${url}${path}` } });
+    }
+    expect(lines).toEqual([
+      `POST /a%20HTTP/1.1Host:%20metadataGET%20/b ${host}`,
+      `POST /ab ${host}`,
+      `POST /a%0d%0aHost:%20metadata ${host}`,
+      `POST /b ${host}`,
+    ]);
+  });
+});
+
 describe("the remote executor, under the egress policy,", () => {
   test("sends no packet to what is refused", async () => {
     let connections = 0;

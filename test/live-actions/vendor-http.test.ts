@@ -1,5 +1,6 @@
 import type { RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { describe, expect, test, vi } from "vitest";
 import { limits } from "../../src/core/limits.ts";
 import { createEgressPolicy, EgressRefused } from "../../src/executors/egress.ts";
@@ -217,6 +218,27 @@ describe("a vendor that can't be reached", () => {
     const error = await thrownBy(httpWith().send(get(url)));
     expect(error).toBeInstanceOf(VendorError);
     expect(error.message).toContain("larger than 1 MiB");
+  });
+
+  test.each<[string, (body: Buffer) => Buffer]>([
+    ["gzip", gzipSync],
+    ["br", brotliCompressSync],
+  ])("by an answer that grows without end (%s), is told as an error of the vendor", async (encoding, encode) => {
+    const body = encode(Buffer.alloc(8 * limits.responseBytesMax, 0x20));
+    const url = await serve((_request, response) =>
+      response.writeHead(200, { "content-encoding": encoding }).end(body),
+    );
+    expect((await thrownBy(httpWith().send(get(url)))).message).toContain("larger than 1 MiB");
+  });
+
+  test("by headers without end, is told as an error of the vendor", async () => {
+    const url = await serveRaw((socket) => {
+      socket.write("HTTP/1.1 200 OK\r\n");
+      for (let index = 0; index < 2_000; index++) socket.write(`x-${index}: ${"y".repeat(100)}\r\n`);
+    });
+    const error = await thrownBy(httpWith().send(get(url)));
+    expect(error).toBeInstanceOf(VendorError);
+    expect(error.message).toContain("headers of the server's answer are larger");
   });
 
   test("ends with the reason of its dispatch's end while it answers, whatever the reason is", async () => {
