@@ -98,7 +98,7 @@ export const trustLimits = {
   agentLogLinesMax: 500,
   /** Between two tries to make the agent's program of one file, where that fails: anybody may ask for it, and each try starts a process. */
   agentFileRetryMs: 60_000,
-  /** How often a node ends the tasks that nobody waits for any more, and how long after their time. */
+  /** How often a node ends the tasks that nobody waits for any more, how long after their time, and how long after their end their lines are kept. */
   agentSweepMs: 30_000,
   agentSweepGraceMs: 60_000,
 };

@@ -34,6 +34,18 @@ export async function expireTask(em: EntityManager, { id, tenantId }: TaskRow): 
   await em.execute(expiring("and id = ? and tenant_id = ?"), [0, id, tenantId]);
 }
 
+/**
+ * Deletes the lines of tasks that ended a while ago: whoever followed them has them in a run's journal by now. Not with the end itself, since the
+ * follower's node may die before it has.
+ */
+export async function forgetLines(em: EntityManager): Promise<void> {
+  await em.execute(forgetSql, [limits.agentSweepGraceMs]);
+}
+
+const forgetSql = `
+delete from agent_task_line using agent_task
+where id = task_id and finished_at < now() - ?::float8 * interval '1 millisecond'`;
+
 /** Ends the tasks of all tenants whose time has long been over: their runs have ended otherwise, or are nobody's at present. */
 export async function expireForgotten(em: EntityManager): Promise<void> {
   await em.execute(expiring(""), [limits.agentSweepGraceMs]);

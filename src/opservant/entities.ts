@@ -117,7 +117,7 @@ const AgentTaskSchema = defineEntity({
 export class AgentTask extends AgentTaskSchema.class {}
 AgentTaskSchema.setClass(AgentTask);
 
-/** A log line on its way from the agent to the node that runs the run, masked; deleted with its task's end. */
+/** A log line on its way from the agent to the node that runs the run, masked; deleted after that, at the latest a while after the task's end. */
 const AgentTaskLineSchema = defineEntity({
   name: "AgentTaskLine",
   tableName: "agent_task_line",

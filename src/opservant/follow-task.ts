@@ -108,7 +108,6 @@ interface EndedRow {
 async function outcomeOf(em: EntityManager, { id, tenantId }: TaskRow): Promise<Outcome> {
   const [row] = await em.execute<EndedRow[]>(endedSql, [id, tenantId]);
   if (!row) throw new Error("A task that is followed is there.");
-  await em.execute("delete from agent_task_line where task_id = ? and tenant_id = ?", [id, tenantId]);
   const { status, exit_code: exitCode, result, error } = row;
   if (error === null) return status === "CANCELLED" ? { status } : { status: "SUCCEEDED", output: result };
   // A script may state these codes too; then it has an exit code.
