@@ -24,7 +24,8 @@ describe("executePlaybook with dryRun", () => {
     await new Promise<void>((resolve) => vendor.listen(0, "127.0.0.1", resolve));
     directory = await mkdtemp(join(tmpdir(), "riposte-marks-"));
     mark = join(directory, "mark");
-    server = await startTestServer();
+    // What a script touches is seen on the host itself.
+    server = await startTestServer({ config: { LOCAL_ISOLATION: "off" } });
     await registerEverything();
   });
   afterEach(async () => {

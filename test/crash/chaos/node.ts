@@ -118,7 +118,8 @@ export class ChaosNode {
       dataDirectory,
       port,
       token,
-      env: { DATABASE_URL: databaseUrl, SECRETS_KEY: secretsKey, LOG_LEVEL: "info" },
+      // By where a script works one sees whose it is: an isolated one could not say.
+      env: { DATABASE_URL: databaseUrl, SECRETS_KEY: secretsKey, LOG_LEVEL: "info", LOCAL_ISOLATION: "off" },
       onSpawn: (child) => this.#watch(child, life),
     });
   }
