@@ -26,7 +26,7 @@ import { createReadiness } from "./readiness.ts";
 import { startRunEngine } from "./run-engine.ts";
 import { schema } from "./schema.ts";
 import { openKeyRing } from "./secrets/key-ring.ts";
-import { createSealer } from "./secrets/seal.ts";
+import { createSealer, type Sealer } from "./secrets/seal.ts";
 import { type Authenticator, type AuthenticatorOptions, createAuthenticator } from "./tenancy/authenticate.ts";
 import { createFirstTenant } from "./tenancy/create-first-tenant.ts";
 import { createVerifyJwt } from "./tenancy/verify-jwt.ts";
@@ -94,10 +94,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
   const looking = setInterval(() => void keyRing.reload(), limits.keyFileLookMs).unref();
   closers.push(async () => clearInterval(looking));
   const sealer = createSealer(keyRing);
-  const audit = { em: () => orm.em.fork(), key: sealer };
-  const auditSealer = new AuditSealer({ ...audit, log });
-  auditSealer.start();
-  closers.push(() => auditSealer.stop());
+  const audit = startAudit({ orm, sealer, log }, closers);
 
   const egress = egressPolicyOf(config, address);
   const isAlone = database.isEmbedded;
@@ -136,6 +133,20 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     requests,
     stop: () => (stopping ??= closeAll(closers, log)),
   };
+}
+
+/** The sealer of the audit trail, and what seals it besides. */
+function startAudit(parts: { readonly orm: Orm; readonly sealer: Sealer; readonly log: Log }, closers: Closers) {
+  const { orm, sealer, log } = parts;
+  const audit = {
+    em: () => orm.em.fork(),
+    key: sealer,
+    onBroken: (tenantId: string, sequence: number) => log.error({ tenantId, sequence }, "audit.chain_broken"),
+  };
+  const auditSealer = new AuditSealer({ ...audit, log });
+  auditSealer.start();
+  closers.push(() => auditSealer.stop());
+  return audit;
 }
 
 const wallAdvice =

@@ -11,6 +11,8 @@ export interface AuditSealerPorts extends SealPorts {
 export class AuditSealer {
   readonly #ports: AuditSealerPorts;
   readonly #looks = new RegularLook(() => this.#look());
+  /** Tenants that could not be sealed at the last look, which was said then. */
+  readonly #failing = new Set<string>();
 
   constructor(ports: AuditSealerPorts) {
     this.#ports = ports;
@@ -43,7 +45,10 @@ export class AuditSealer {
   async #seal(tenantId: string): Promise<void> {
     try {
       await sealEntries(this.#ports, tenantId, "skip");
+      this.#failing.delete(tenantId);
     } catch (error) {
+      if (this.#failing.has(tenantId)) return;
+      this.#failing.add(tenantId);
       this.#ports.log.warn({ tenantId, message: (error as Error).message }, "audit.seal_failed");
     }
   }

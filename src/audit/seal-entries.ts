@@ -8,6 +8,8 @@ export interface SealPorts {
   /** A fork of its own for each transaction. */
   readonly em: () => EntityManager;
   readonly key: ChainKey;
+  /** A chain's end is not what the server has sealed: somebody has changed the tables. Told once for each time, by whoever seals next. */
+  readonly onBroken?: (tenantId: string, sequence: number) => void;
 }
 
 /** `left` where another node is at it, and this one was told not to wait. */
@@ -25,7 +27,7 @@ export async function sealEntries(ports: SealPorts, tenantId: string, patience: 
     if (!unsealed) return "sealed";
     const count = await ports.em().transactional(async (em) => {
       if (!(await isLocked(em, tenantId, patience))) return undefined;
-      return sealSome(em, ports.key, tenantId);
+      return sealSome(em, ports, tenantId);
     });
     if (count === undefined) return "left";
     if (count < limits.auditPageMax) return "sealed";
@@ -45,14 +47,14 @@ async function isLocked(em: EntityManager, tenantId: string, patience: "wait" | 
   return row?.isOurs === true;
 }
 
-async function sealSome(em: EntityManager, key: ChainKey, tenantId: string): Promise<number> {
+async function sealSome(em: EntityManager, ports: SealPorts, tenantId: string): Promise<number> {
   const entries = await readUnsealed(em, tenantId);
   if (entries.length === 0) return 0;
-  const before = await endOf(em, key, tenantId);
+  const before = await endOf(em, ports, tenantId);
   const { places, end } = placesOf(entries, before);
   await em.execute(placeSql, [JSON.stringify(places), tenantId]);
   const { brokenAt } = before;
-  await writeHead(em, key, { tenantId, head: { ...end, ...(brokenAt === undefined ? {} : { brokenAt }) } });
+  await writeHead(em, ports.key, { tenantId, head: { ...end, ...(brokenAt === undefined ? {} : { brokenAt }) } });
   return entries.length;
 }
 
@@ -81,13 +83,16 @@ function placesOf(entries: readonly UnsealedEntry[], before: ChainEnd): { places
 }
 
 /** Where the chain goes on. Where its head can't be read, or is not its end, it goes on behind its last row, and says for good that it was broken. */
-async function endOf(em: EntityManager, key: ChainKey, tenantId: string): Promise<ChainHead> {
+async function endOf(em: EntityManager, { key, onBroken }: SealPorts, tenantId: string): Promise<ChainHead> {
   const head = await readHead(em, key, tenantId);
   const last = await lastRow(em, tenantId);
   if (head === "none" && last.sequence === 0) return chainBeginning;
-  if (head === "none" || head === "unreadable") return { ...last, brokenAt: Math.max(last.sequence, 1) };
-  // Somebody else has numbered rows behind the end.
-  return head.sequence < last.sequence ? { brokenAt: head.sequence + 1, ...head, ...last } : head;
+  const isEnd = head !== "none" && head !== "unreadable";
+  // Where somebody else has numbered rows behind the end, that is where it is broken.
+  if (isEnd && head.sequence >= last.sequence) return head;
+  const brokenAt = isEnd ? head.sequence + 1 : Math.max(last.sequence, 1);
+  onBroken?.(tenantId, brokenAt);
+  return { brokenAt, ...(isEnd ? head : {}), ...last };
 }
 
 /** The highest number that is given in the tenant's chain, and its hash. */

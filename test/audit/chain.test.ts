@@ -161,6 +161,25 @@ describe("the head of a chain", () => {
     expect(await verified()).toMatchObject(broken(3));
   });
 
+  test("that is not the server's own is told once, when something is sealed", async () => {
+    const told: unknown[] = [];
+    const ports = { ...(await sealPorts(database)), onBroken: (...what: unknown[]) => told.push(what) };
+    const seal = async () => {
+      await recordSome(database.orm.em, tenantId, 2);
+      await sealEntries(ports, tenantId, "wait");
+    };
+    await seal();
+    expect(told).toEqual([]);
+    await tamper("update audit_chain set hash = repeat('0', 64) where tenant_id = $tenant");
+    await seal();
+    await seal();
+    expect(told).toEqual([[tenantId, 2]]);
+    await tamper("delete from audit_entry where tenant_id = $tenant");
+    await tamper("delete from audit_chain where tenant_id = $tenant");
+    await seal();
+    expect(told).toHaveLength(1);
+  });
+
   test("can't be made by somebody without the server's key", async () => {
     await sealed(4);
     const [own] = (await chainOf()) as { sealed: string }[];
