@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { localId } from "../../src/core/global-id.ts";
+import { AgentTask } from "../../src/opservant/entities.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import { execute, letTimePass, registerAgentAction, seeEnded } from "./agent-actions.ts";
 import { ScriptedAgent } from "./scripted-agent.ts";
@@ -38,6 +40,18 @@ describe("without a connected agent, a step", () => {
     await expect.poll(() => agent.offers.length).toBe(1);
     await agent.complete({ taskId: agent.offers[0]?.taskId ?? "", exitCode: 0 });
     expect(await seeEnded(server, id)).toMatchObject({ status: "SUCCEEDED" });
+  });
+});
+
+describe("in the sandbox, an action on an agent", () => {
+  test("is simulated, and its agent hears nothing of it", async () => {
+    const query = `mutation { executeAction(input: { ref: "simple", sandbox: true }) { ... on ExecuteActionPayload { run { id } } } }`;
+    const { executeAction } = await server.client().request<{ executeAction: { run: { id: string } } }>(query);
+    expect(await seeEnded(server, executeAction.run.id)).toMatchObject({
+      steps: [{ status: "SIMULATED", error: null }],
+    });
+    const runId = localId("Run", executeAction.run.id) ?? "";
+    expect(await server.orm.em.fork().count(AgentTask, { runId })).toBe(0);
   });
 });
 
