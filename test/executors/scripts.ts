@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import type { LocalCall, Outcome } from "../../src/executors/executor.ts";
 import { type Isolation, probeIsolation, withoutIsolation } from "../../src/executors/isolation.ts";
 import type { ProductionIsolation } from "../../src/executors/isolation-policy.ts";
 import { createLocalExecutor } from "../../src/executors/local.ts";
+import { sweepLeftovers } from "../../src/executors/sweep.ts";
 
 /** A local call of one script. */
 export function scriptCall(target: string, script: string, given: Partial<LocalCall> = {}): LocalCall {
@@ -28,9 +29,10 @@ export function hostIsolation(kind?: "bubblewrap" | "unshare"): Promise<Isolatio
   return found;
 }
 
+/** In one place for all test processes of a user: each clears what those before it left. */
 async function probe(kind: "bubblewrap" | "unshare" | undefined): Promise<Isolation> {
-  const workDirectory = await mkdtemp(join(tmpdir(), "riposte-test-isolation-"));
-  process.once("exit", () => rmSync(workDirectory, { recursive: true, force: true }));
+  const workDirectory = join(tmpdir(), `riposte-test-isolation-${process.getuid?.()}`, kind ?? "any");
+  await sweepLeftovers({ workDirectory });
   return probeIsolation({ workDirectory, ...(kind && { kinds: [kind] }) });
 }
 
