@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
-import { createMask, type Mask } from "../secrets/mask.ts";
+import { createLineMask, type Mask } from "../secrets/mask.ts";
 
 /** Takes what a plugin prints to our log: line by line, bounded, and without the secrets that it was handed. */
 export class PluginOutput {
@@ -36,7 +36,7 @@ export class PluginOutput {
     let line = "";
     let isCut = false;
     const end = () => {
-      if (line !== "") this.#write(line, name);
+      if (line !== "") this.#write({ line, isCut }, name);
       line = "";
       isCut = false;
     };
@@ -58,7 +58,7 @@ export class PluginOutput {
     stream.on("end", end);
   }
 
-  #write(line: string, stream: string): void {
+  #write({ line, isCut }: { readonly line: string; readonly isCut: boolean }, stream: string): void {
     const now = performance.now();
     const plugin = this.#plugin;
     if (this.#windowSince === 0 || now - this.#windowSince >= limits.pluginLogMs) {
@@ -69,8 +69,11 @@ export class PluginOutput {
     }
     this.#lines += 1;
     if (this.#lines > limits.pluginLogLinesMax) return;
-    this.#mask ??= createMask([...this.#secrets]);
-    const text = storableText(this.#mask.text(line.replace(/\r$/, "")));
+    this.#mask ??= createLineMask([...this.#secrets]);
+    const masking = this.#mask.stream();
+    // Of a line that was cut, the end may be half a secret.
+    const masked = masking.push(line.replace(/\r$/, "")) + (isCut ? "" : masking.end());
+    const text = storableText(this.#mask.text(masked));
     const shown = text.length > limits.logLineBytesMax ? `${text.slice(0, limits.logLineBytesMax)} … [cut]` : text;
     this.#log.info({ plugin, stream, line: shown }, "plugin.output");
   }
