@@ -2,7 +2,7 @@ import { limits } from "../core/limits.ts";
 
 /**
  * The texts by which a secret may leave: plain, reversed, hex, base64 in all three alignments (of UTF-8, and of UTF-16 as PowerShell has it),
- * URL-encoded, JSON-escaped, HTML-escaped, and as shells quote it.
+ * URL-encoded, JSON-escaped, HTML-escaped, as shells quote it, and as it reads in a wrong charset.
  * @param values Plain values of at least `limits.maskedLengthMin` characters.
  * @returns Distinct literals, longest first, none longer than `limits.maskedPieceLengthMax`: longer ones are cut into pieces.
  */
@@ -33,7 +33,8 @@ function formsOf(value: string): string[] {
 /** What a single line of a secret is masked in: its other encodings would not be made line by line. */
 function shortFormsOf(value: string): string[] {
   const reversed = [...value].reverse().join("");
-  return [value, reversed, ...jsonForms(value), ...urlForms(value), ...htmlForms(value), ...shellForms(value)];
+  const escapedForms = [...jsonForms(value), ...urlForms(value), ...htmlForms(value), ...shellForms(value)];
+  return [value, reversed, ...escapedForms, ...charsetForms(value)];
 }
 
 /** What `xxd -p` writes on a line. */
@@ -67,6 +68,16 @@ function urlForms(value: string): string[] {
   const withSlash = [component, strict].map((text) => text.replaceAll("%2F", "/"));
   const upper = [...forms, ...withPlus, ...withSlash, encodeURIComponent(component)];
   return [...upper, ...upper.map((text) => text.replace(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase()))];
+}
+
+/** As who takes it for another charset shows it: UTF-8 as Latin-1, and what ASCII does not have, by character or by byte, as `?` or U+FFFD. */
+function charsetForms(value: string): string[] {
+  const others = /[^\p{ASCII}]/gu;
+  if (!others.test(value)) return [];
+  const marks = ["?", "\ufffd"];
+  const byCharacter = marks.map((mark) => value.replace(others, mark));
+  const byByte = marks.map((mark) => value.replace(others, (character) => mark.repeat(Buffer.byteLength(character))));
+  return [Buffer.from(value).toString("latin1"), ...byCharacter, ...byByte];
 }
 
 /** As pages of errors show it: each writer has its own entities for quotes. */

@@ -21,6 +21,7 @@ export const echoes = [
   "elsewhere",
   "broken",
   "html",
+  "latin1",
 ] as const;
 
 export async function openEchoVendor(): Promise<EchoVendor> {
@@ -77,6 +78,8 @@ function answer({ request, response, body }: Exchange): unknown {
       return response.socket?.end(`HTTP/1.1 200 OK\r\n${secrets.join(" ")} no header\r\n\r\n${body}`);
     case "/html":
       return response.writeHead(502, { "content-type": "text/html" }).end(`<p>${secrets.map(forHtml).join("<p>")}`);
+    case "/latin1":
+      return response.writeHead(500, { "content-type": "text/plain" }).end(Buffer.from(secrets.join("\n"), "latin1"));
     default:
       return json(200, { ok: true, echo: body, ...nested, list: [[secrets]] });
   }
