@@ -54,7 +54,7 @@ async function rotate(): Promise<void> {
     process.stdout.write(`Everything is encrypted with the key ${keyRing.current.id}.\n`);
     if (!values.forget) return;
     if (!isFile) throw new Error("Take the other keys out of SECRETS_KEY yourself, on every node.");
-    await keepFirstKey(keyFileIn(dataDirectory));
+    await keepFirstKey(keyFileIn(dataDirectory), keyRing.current.id);
     process.stdout.write("The other keys are forgotten.\n");
   } finally {
     await orm.close(true);

@@ -60,6 +60,11 @@ export function keyFileIn(dataDirectory: string): string {
   return path.join(dataDirectory, keyFileName);
 }
 
+/** The ids of a file's keys, in their order. @throws Error as `openKeyRing` does. */
+export function keyIdsIn(text: string, origin: string): readonly string[] {
+  return [...parseKeys(text, origin).keys()];
+}
+
 async function importKeys(text: string, origin: string): Promise<ReadonlyMap<string, SecretsKey>> {
   const keys = [...parseKeys(text, origin)];
   return new Map(
@@ -145,7 +150,7 @@ async function makeFile(file: string, content: string): Promise<void> {
 }
 
 /** A key that encrypted something must not be gone after a power cut. Windows can't open a directory, and needs no sync. */
-async function syncDirectory(directory: string): Promise<void> {
+export async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(directory, "r");
   try {

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chown, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -63,7 +63,7 @@ describe("the rotation of the key", () => {
     expect(await resealColumn(em, sealer, secretColumn!)).toEqual({ count: names.length, unreadable: 0 });
     expect(await resealColumn(em, sealer, secretColumn!)).toEqual({ count: 0, unreadable: 0 });
     expect(await em.fork().count(Secret, { keyId: ring.current.id })).toBe(names.length);
-    await keepFirstKey(keyFile);
+    await keepFirstKey(keyFile, ring.current.id);
     const young = createSealer(await openRing());
     const store = { em, sealer: young, clock: systemClock };
     expect(await readSecrets(store, tenantId, ["name-0", "name-1202"])).toEqual(
@@ -97,6 +97,45 @@ describe("the rotation of the key", () => {
     expect(added).toBeGreaterThan(0);
     const keys = (await readFile(keyFile, "utf8")).trim().split("\n");
     expect(keys.length).toBe(before.trim().split("\n").length + added);
+  });
+
+  test("loses no key where others end between its first look and its turn", async () => {
+    await openRing();
+    let keys = (await readFile(keyFile, "utf8")).trim().split("\n").length;
+    // One begins in each turn, so that whoever comes next after another's end had begun before it.
+    const all: Promise<boolean>[] = [];
+    for (let turn = 0; turn < 300; turn++) {
+      all.push(
+        addKey(keyFile).then(
+          () => true,
+          () => false,
+        ),
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    keys += (await Promise.all(all)).filter(Boolean).length;
+    expect((await readFile(keyFile, "utf8")).trim().split("\n")).toHaveLength(keys);
+  });
+
+  test("forgets no key that another rotation has made since", async () => {
+    const { id } = (await openRing()).current;
+    await addKey(keyFile);
+    const before = await readFile(keyFile, "utf8");
+    await expect(keepFirstKey(keyFile, id)).rejects.toThrow("Another rotation has begun since");
+    expect(await readFile(keyFile, "utf8")).toBe(before);
+    await keepFirstKey(keyFile, (await openRing()).current.id);
+    expect(before.startsWith(await readFile(keyFile, "utf8"))).toBe(true);
+  });
+
+  test.runIf(process.getuid?.() === 0)("by root leaves the file to the user whose it was", async () => {
+    const others = await mkdtemp(path.join(tmpdir(), "riposte-others-"));
+    const file = path.join(others, "secrets.key");
+    await openKeyRing({ secretsKey: undefined, dataDirectory: others });
+    await chown(file, 60_001, 60_002);
+    await addKey(file);
+    expect(await stat(file)).toMatchObject({ uid: 60_001, gid: 60_002 });
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    await rm(others, { recursive: true });
   });
 });
 
