@@ -93,8 +93,8 @@ export class CanaryWorld {
   }
 
   /** Reads a stream that ends by itself, or is refused. */
-  watched(token: string, query: string): Promise<void> {
-    return this.#watch(token, query);
+  watched(token: string, query: string, variables?: Record<string, unknown>): Promise<void> {
+    return this.#watch(token, query, variables);
   }
 
   /** Reads an address, and remembers the whole answer. */
