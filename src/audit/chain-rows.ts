@@ -9,6 +9,9 @@ const columns = `tenant_id::text as "tenantId", id::text, to_char(at at time zon
   actor_kind as "actorKind", actor_id::text as "actorId", actor_name as "actorName", operation, subject, outcome, detail::text as detail,
   sequence::text as sequence, previous_hash as "previousHash", hash`;
 
+/** Of PostgreSQL's bigint. */
+const lowestNumber = "-9223372036854775808";
+
 interface Row {
   readonly tenantId: string;
   readonly id: string;
@@ -39,8 +42,8 @@ export async function readUnsealed(em: EntityManager, tenantId: string): Promise
  * are all seen; 0 reads from the very first row, whatever its number.
  */
 export async function readSealed(em: EntityManager, tenantId: string, behind: number): Promise<readonly SealedEntry[]> {
-  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence > ? and sequence <= ? order by audit_entry.sequence, audit_entry.id limit ?`;
-  const range = [behind === 0 ? Number.MIN_SAFE_INTEGER : behind, behind + limits.auditPageMax];
+  const sql = `select ${columns} from audit_entry where tenant_id = ? and sequence >= ? and sequence <= ? order by audit_entry.sequence, audit_entry.id limit ?`;
+  const range = [behind === 0 ? lowestNumber : behind + 1, behind + limits.auditPageMax];
   return (await em.execute<Row[]>(sql, [tenantId, ...range, limits.auditPageMax + 1])).map(sealedOf);
 }
 

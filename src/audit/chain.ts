@@ -45,6 +45,9 @@ export interface ChainEnd {
   readonly hash: string | null;
 }
 
+/** The highest number that an entry gets: GraphQL tells no higher one, and no trail is so long. Somebody else has given what is beyond. */
+export const sequenceMax = 2_147_483_647;
+
 export const chainBeginning: ChainEnd = { sequence: 0, hash: null };
 
 /**

@@ -1,4 +1,4 @@
-import { lineOf } from "./chain.ts";
+import { lineOf, sequenceMax } from "./chain.ts";
 import { readBehind } from "./chain-rows.ts";
 import { type SealPorts, sealEntries } from "./seal-entries.ts";
 
@@ -32,7 +32,7 @@ export async function* exportEntries(ports: SealPorts, tenantId: string): AsyncG
 }
 
 async function lastSequence({ em }: SealPorts, tenantId: string): Promise<number> {
-  const sql = "select max(sequence)::text as last from audit_entry where tenant_id = ?";
-  const [row] = await em().execute<{ last: string | null }[]>(sql, [tenantId]);
+  const sql = "select max(sequence)::text as last from audit_entry where tenant_id = ? and sequence <= ?";
+  const [row] = await em().execute<{ last: string | null }[]>(sql, [tenantId, sequenceMax]);
   return Number(row?.last ?? 0);
 }

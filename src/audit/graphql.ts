@@ -1,6 +1,7 @@
 import { ForbiddenError } from "../core/failures.ts";
 import { isUuid } from "../core/ids.ts";
 import { builder } from "../graphql/builder.ts";
+import { sequenceMax } from "./chain.ts";
 import { AuditEntry } from "./entities.ts";
 import { listEntries, type PlacedEntry } from "./list-entries.ts";
 import { type SealPorts, sealEntries } from "./seal-entries.ts";
@@ -95,7 +96,7 @@ const AuditVerificationObject = builder.objectRef<AuditVerification>("AuditVerif
       nullable: true,
       description:
         "The first sequence that is not as it was sealed: edited, missing, inserted, or the last one, where its end is not the server's own. Null where all are intact.",
-      resolve: ({ firstBroken }) => firstBroken,
+      resolve: ({ firstBroken }) => firstBroken && Math.min(Math.max(firstBroken, -sequenceMax), sequenceMax),
     }),
   }),
 });

@@ -3,6 +3,7 @@ import type { EntityManager } from "@mikro-orm/postgresql";
 import { BadInputError } from "../core/failures.ts";
 import { isStorableText } from "../core/json.ts";
 import { type PageArguments, type PageRange, resolvePage } from "../core/keyset-page.ts";
+import { sequenceMax } from "./chain.ts";
 import { AuditEntry } from "./entities.ts";
 
 /** What is left out does not narrow. */
@@ -14,6 +15,9 @@ export interface AuditFilter {
   /** Done before then. */
   readonly until?: Date | null | undefined;
 }
+
+/** Of the entries that the server has numbered; verifying names the others. */
+const given = { $gte: 1, $lte: sequenceMax };
 
 /** An entry that has its place in the chain. */
 export type PlacedEntry = AuditEntry & { readonly sequence: number; readonly hash: string };
@@ -31,10 +35,10 @@ export function listEntries(
   return resolvePage<PlacedEntry>(page, {
     keyLength: 1,
     key: ({ sequence }) => [String(sequence)],
-    count: () => em.count(AuditEntry, { ...narrowed, sequence: { $ne: null } } as FilterQuery<AuditEntry>),
+    count: () => em.count(AuditEntry, { ...narrowed, sequence: given } as FilterQuery<AuditEntry>),
     find: async (range) => {
       const orderBy = { sequence: range.isInverted ? ("asc" as const) : ("desc" as const) };
-      const where = { ...narrowed, sequence: { $ne: null, ...placesIn(range) } } as FilterQuery<AuditEntry>;
+      const where = { ...narrowed, sequence: { ...given, ...placesIn(range) } } as FilterQuery<AuditEntry>;
       return (await em.find(AuditEntry, where, {
         orderBy,
         limit: range.limit,

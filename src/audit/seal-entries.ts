@@ -1,6 +1,6 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { limits } from "../core/limits.ts";
-import { type ChainEnd, chainBeginning, hashEntry } from "./chain.ts";
+import { type ChainEnd, chainBeginning, hashEntry, sequenceMax } from "./chain.ts";
 import { type ChainHead, type ChainKey, readHead, writeHead } from "./chain-head.ts";
 import { readUnsealed, type UnsealedEntry } from "./chain-rows.ts";
 
@@ -97,8 +97,8 @@ async function endOf(em: EntityManager, { key, onBroken }: SealPorts, tenantId: 
 
 /** The highest number that is given in the tenant's chain, and its hash. */
 async function lastRow(em: EntityManager, tenantId: string): Promise<ChainEnd> {
-  const sql = `select sequence::text as sequence, hash from audit_entry where tenant_id = ? and sequence is not null
+  const sql = `select sequence::text as sequence, hash from audit_entry where tenant_id = ? and sequence < ?
     order by audit_entry.sequence desc limit 1`;
-  const [row] = await em.execute<{ sequence: string; hash: string }[]>(sql, [tenantId]);
+  const [row] = await em.execute<{ sequence: string; hash: string }[]>(sql, [tenantId, sequenceMax]);
   return row ? { sequence: Number(row.sequence), hash: row.hash } : chainBeginning;
 }

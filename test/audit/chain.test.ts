@@ -119,10 +119,14 @@ describe("a chain in which somebody", () => {
     ["far behind the end", "70000", 70_000],
     ["before the beginning", "0", 0],
     ["with a number below all", "-3", -3],
+    ["with the lowest number there is", "-9223372036854775808", -(2 ** 63)],
+    ["with the highest number there is", "9223372036854775807", 2 ** 63],
   ])("inserted an entry %s is broken there", async (_where, sequence, firstBroken) => {
     await sealed(5);
     await tamper(copyAs(sequence));
     expect(await verified()).toMatchObject(broken(firstBroken));
+    await recordSome(database.orm.em, tenantId, 2);
+    expect((await verified()).intact).toBe(false);
   });
 
   test("inserted an entry behind the end is broken there when others have followed", async () => {

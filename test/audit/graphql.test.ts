@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { newId } from "../../src/core/ids.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 const documents = await readFile(new URL("../../client/operations/administration.graphql", import.meta.url), "utf8");
@@ -142,6 +143,28 @@ describe("verifyAudit", () => {
     await change("first admin");
     expect(await ask("VerifyAudit")).toMatchObject({ verifyAudit: { intact: true } });
   });
+
+  test.each(["-9223372036854775808", "9223372036854775807"])(
+    "says so where somebody added an entry with the number %s, and the trail can be read on",
+    async (sequence) => {
+      const em = server.orm.em.fork();
+      const id = newId();
+      const sql = `insert into audit_entry select (jsonb_populate_record(e, jsonb_build_object('id', ?::text, 'sequence', ?::bigint, 'actor_name', 'forger'))).*
+        from audit_entry e where e.operation = 'putVariable' and e.sequence = 2`;
+      await em.execute(sql, [id, sequence]);
+      await act("putVariable", { name: "later", value: sequence });
+      expect(await ask("VerifyAudit")).toMatchObject({
+        verifyAudit: { intact: false, firstBroken: Math.sign(Number(sequence)) * 2_147_483_647 },
+      });
+      expect(await trail()).not.toHaveLength(0);
+      const download = await fetch(new URL("/api/audit/export", server.url), {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      expect((await download.text()).trim().split("\n").at(-1)).toContain('"end"');
+      await em.execute("delete from audit_entry where id = ?", [id]);
+      expect(await ask("VerifyAudit")).toMatchObject({ verifyAudit: { intact: true } });
+    },
+  );
 
   test("is for those who may read the trail", async () => {
     const input = { name: "author", roles: ["author"] };
