@@ -96,9 +96,16 @@ describe("an invocation", () => {
     ]);
   });
 
-  test("of an agent's action is refused for now", () => {
-    const definition = remoteAction({ executor: { type: "opservant", target: "agent-1" } });
-    expect(violations(prepare(definition, good))).toEqual(["$.executor.type not_yet"]);
+  test("of an agent's action is a call for the agent that its target names, which is told what is a secret", () => {
+    const definition = remoteAction({ executor: { type: "opservant", target: "agent-1", entry: "block_ip.py" } });
+    expect(call(prepare(definition, good))).toEqual({
+      type: "opservant",
+      agentId: "agent-1",
+      entry: "block_ip.py",
+      arguments: { ip_address: "10.1.2.3", duration_hours: 24, fw_api_key: "s3cr3t-key" },
+      parameterNames: ["ip_address", "duration_hours", "fw_api_key"],
+      secretNames: new Set(["fw_api_key"]),
+    });
   });
 });
 
