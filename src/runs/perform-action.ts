@@ -6,6 +6,7 @@ import type { Attempt, Outcome } from "../executors/executor.ts";
 import type { PlanActionStep } from "../playbooks/plan.ts";
 import { createMask } from "../secrets/mask.ts";
 import { agentTaskKey } from "./agent-task.ts";
+import { secretsToMask } from "./known-secrets.ts";
 import { executedDeeds, storableDeeds } from "./sandbox.ts";
 import type { Conversation, StepOutcome, StepPorts, StepStart } from "./step-ports.ts";
 
@@ -28,7 +29,7 @@ export async function performAction(
   { start, step, action, prepared }: Ready,
   conversation: Conversation,
 ): Promise<StepOutcome> {
-  const { secrets } = prepared;
+  const secrets = secretsToMask(start.run, prepared.secrets);
   try {
     const call = await wholeCall(ports, { start, step, action, prepared }, conversation.signal);
     const { commands, ...outcome } = await ports.execute({

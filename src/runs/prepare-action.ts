@@ -11,6 +11,7 @@ import type { PlanActionStep } from "../playbooks/plan.ts";
 import { heardFirst } from "./agent-task.ts";
 import { type DryRun, dryRunOf, storableSimulation } from "./dry-run.ts";
 import type { BoundStep, StepStatusFact } from "./events.ts";
+import { knowSecrets } from "./known-secrets.ts";
 import { idempotencyKeyOf, onInterruptOf, performAction, type Ready } from "./perform-action.ts";
 import { prepareSafely } from "./prepare-safely.ts";
 import { boundStep } from "./request-approval.ts";
@@ -129,6 +130,7 @@ function prepareCall(
     case "simulated":
       return simulatedStep(start, common, prepared.output);
     case "ready":
+      knowSecrets(start.run, prepared.secrets);
       return readyStep(ports, { start, step, action, prepared }, common);
     default:
       return prepared satisfies never;

@@ -123,4 +123,15 @@ describe("secrets of a playbook", () => {
     expect((await world.ended(again.run.id)).status).toBe("FAILED");
     await world.expectClean(...secrets);
   });
+
+  test("that a vendor was sent by one step and tells another are found nowhere", async () => {
+    await register({ name: "recall", parameters: [], executor: { type: "remote", target: `${vendor.origin}/recall` } });
+    const recall = "type: action, action_ref: recall";
+    await playbook("recalled", "event: manual", step("send", "body"), `id: again, ${recall}`, `id: still, ${recall}`);
+    const { run } = await world.mutate<Started>("executePlaybook", "run { id }", { key: "recalled" });
+    const ended = await world.ended(run.id);
+    expect(ended.status).toBe("SUCCEEDED");
+    expect(ended.text).toMatch(/"heard":"[^"]*\*\*\*/);
+    await world.expectClean(...secrets);
+  });
 });

@@ -30,7 +30,9 @@ export async function openEchoVendor(): Promise<EchoVendor> {
     let body = "";
     for await (const chunk of request) body += chunk;
     heard += `${request.url} ${Object.values(request.headers).join("\n")}\n${body}\n`;
-    answer({ request, response, body });
+    // Another endpoint may tell later what was sent before.
+    if (request.url === "/recall") response.end(JSON.stringify({ heard }));
+    else answer({ request, response, body });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
