@@ -90,7 +90,7 @@ describe("an agent's process", () => {
     await agent.end("SIGKILL");
     expect(pids.filter(isRunning)).toEqual(pids);
     await startConnected();
-    expect(pids.filter(isRunning)).toEqual([]);
+    await expect.poll(() => pids.filter(isRunning)).toEqual([]);
   });
 
   test("that was killed with a result which the server has not taken delivers it, and runs nothing again", async () => {
@@ -132,7 +132,7 @@ describe("an agent's process", () => {
     server.cut();
     expect(await agent.exited).toBe(3);
     expect(agent.said()).toMatch(/The server does not accept this agent: The token is not valid\.\n$/);
-    expect(pids.filter(isRunning)).toEqual([]);
+    await expect.poll(() => pids.filter(isRunning)).toEqual([]);
   });
 
   test.skipIf(!hasOpenssl)(

@@ -65,7 +65,7 @@ describe("an action on an enrolled agent", () => {
     const second = await seeEnded(server, await execute(server, "short"));
     expect([first.status, second.status]).toEqual(["CANCELLED", "TIMED_OUT"]);
     expect(second.steps).toMatchObject([{ status: "TIMED_OUT", error: { code: "timed_out" } }]);
-    expect([...first.logs, ...second.logs].map(Number).filter(isRunning)).toEqual([]);
+    await expect.poll(() => [...first.logs, ...second.logs].map(Number).filter(isRunning)).toEqual([]);
   });
 
   test("runs many at once, each once", async () => {
@@ -85,7 +85,7 @@ describe("an action on an enrolled agent", () => {
     expect(await agent.exited).toBe(3);
     const run = await seeEnded(server, id);
     expect(run).toMatchObject({ status: "FAILED", steps: [{ error: { code: "agent_unavailable" } }] });
-    expect(run.logs.map(Number).filter(isRunning)).toEqual([]);
+    await expect.poll(() => run.logs.map(Number).filter(isRunning)).toEqual([]);
     expect(agent.said()).toMatch(/does not accept this agent/);
   });
 });

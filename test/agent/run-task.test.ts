@@ -182,7 +182,7 @@ describe("an agent's task that is ended", () => {
     const { completion, lines } = await perform(taskOf("run", stubborn, { timeoutSeconds: 2 }));
     expect(completion).toEqual({ error: { code: "timed_out", message: "The script was ended after 2 s." } });
     expect(pidsIn(lines)).toHaveLength(3);
-    expect(pidsIn(lines).filter(isRunning)).toEqual([]);
+    await expect.poll(() => pidsIn(lines).filter(isRunning)).toEqual([]);
   });
 
   test("from outside is gone with its children, and has no answer of its own", async () => {
@@ -193,7 +193,7 @@ describe("an agent's task that is ended", () => {
     };
     const { completion, lines } = await perform(taskOf("run", stubborn), { signal: ending.signal, onLine });
     expect(completion).toBeUndefined();
-    expect(pidsIn(lines).filter(isRunning)).toEqual([]);
+    await expect.poll(() => pidsIn(lines).filter(isRunning)).toEqual([]);
   });
 
   test("before it begins is not begun", async () => {
@@ -205,6 +205,6 @@ describe("an agent's task that is ended", () => {
     const { completion, lines } = await perform(taskOf("run", daemon));
     expect(completion?.exitCode).toBe(0);
     expect(pidsIn(lines)).toHaveLength(1);
-    expect(pidsIn(lines).filter(isRunning)).toEqual([]);
+    await expect.poll(() => pidsIn(lines).filter(isRunning)).toEqual([]);
   });
 });

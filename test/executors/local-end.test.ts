@@ -49,13 +49,13 @@ describe("a local script", () => {
     const { outcome, pids } = await runAndNote(stubborn, { timeoutMs: 2_000 });
     expect(outcome).toMatchObject({ status: "TIMED_OUT", error: { code: "timed_out" } });
     expect(pids).toHaveLength(3);
-    expect(pids.filter(isRunning)).toEqual([]);
+    await expect.poll(() => pids.filter(isRunning)).toEqual([]);
   });
 
   test("that is cancelled is gone, with its children, when that is answered", async () => {
     const { outcome, pids } = await runAndNote(stubborn, { until: 3 });
     expect(outcome).toEqual({ status: "CANCELLED" });
-    expect(pids.filter(isRunning)).toEqual([]);
+    await expect.poll(() => pids.filter(isRunning)).toEqual([]);
   });
 
   test("may end in its own way on SIGTERM, and is timed out all the same", async () => {
@@ -69,7 +69,7 @@ describe("a local script", () => {
     const script = "#!/bin/sh\nn=0\nwhile [ $n -lt 60 ]; do n=$((n+1)); sleep 600 & echo child $! >&2; done\nwait\n";
     const { pids, outcome } = await runAndNote(script, { timeoutMs: 2_000 });
     expect([outcome.status, pids.length]).toEqual(["TIMED_OUT", 60]);
-    expect(pids.filter(isRunning)).toEqual([]);
+    await expect.poll(() => pids.filter(isRunning)).toEqual([]);
   });
 
   test("leaves no child behind when it has ended by itself, though the child holds its streams", async () => {
@@ -77,7 +77,7 @@ describe("a local script", () => {
     const { outcome, pids } = await runAndNote(script);
     expect(outcome).toEqual({ status: "SUCCEEDED", output: 1 });
     expect(pids).toHaveLength(1);
-    expect(pids.filter(isRunning)).toEqual([]);
+    await expect.poll(() => pids.filter(isRunning)).toEqual([]);
   });
 
   test.runIf(onLinux)("leaves no daemon behind that has left its group (Linux)", async () => {
@@ -85,7 +85,7 @@ describe("a local script", () => {
     const timedOut = await runAndNote(`${daemon}setInterval(() => {}, 1000);`, { timeoutMs: 2_000 });
     expect([ended.outcome.status, timedOut.outcome.status]).toEqual(["SUCCEEDED", "TIMED_OUT"]);
     expect([...ended.pids, ...timedOut.pids]).toHaveLength(2);
-    expect([...ended.pids, ...timedOut.pids].filter(isRunning)).toEqual([]);
+    await expect.poll(() => [...ended.pids, ...timedOut.pids].filter(isRunning)).toEqual([]);
   });
 
   test("is not begun when its attempt is cancelled already", async () => {

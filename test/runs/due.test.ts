@@ -56,12 +56,14 @@ describe("when a step that waits goes on by itself", () => {
         const answer = await server
           .client()
           .request<{ run: { steps: Shown[]; events: { edges: { node: Shown }[] } } }>(query, run);
-        const waiting = answer.run.steps.filter(({ status }) => status === "WAITING");
-        return waiting.length === branches.length && { waiting, ...answer.run };
+        const waiting = answer.run.steps.filter(isWaiting);
+        // Steps and events are read one after the other: something may have happened in between.
+        const told = answer.run.events.edges.filter(({ node }) => isWaiting(node));
+        return waiting.length === branches.length && told.length === branches.length && { waiting, ...answer.run };
       },
       { timeout: 20_000 },
     );
-    const waits = seen.events.edges.map(({ node }) => node).filter(({ status }) => status === "WAITING");
+    const waits = seen.events.edges.map(({ node }) => node).filter(isWaiting);
     const hours = ({ at, dueAt }: Shown) => (dueAt === null ? null : (Date.parse(dueAt) - Date.parse(at)) / 3_600_000);
     const told = waits.map((event) => [event.stepId, event.attempt, Math.round(hours(event) ?? 0)]);
     expect(told.toSorted()).toEqual([
@@ -75,3 +77,7 @@ describe("when a step that waits goes on by itself", () => {
     }
   });
 });
+
+function isWaiting({ status }: Shown): boolean {
+  return status === "WAITING";
+}
