@@ -103,17 +103,20 @@ interface EndedRow {
   readonly exit_code: number | null;
   readonly result: Json;
   readonly error: ExecutionError | null;
+  readonly is_cancelled: boolean;
 }
 
 async function outcomeOf(em: EntityManager, { id, tenantId }: TaskRow): Promise<Outcome> {
   const [row] = await em.execute<EndedRow[]>(endedSql, [id, tenantId]);
   if (!row) throw new Error("A task that is followed is there.");
-  const { status, exit_code: exitCode, result, error } = row;
+  const { status, exit_code: exitCode, result, error, is_cancelled: isCancelled } = row;
   if (error === null) return status === "CANCELLED" ? { status } : { status: "SUCCEEDED", output: result };
   // A script may state these codes too; then it has an exit code.
   if (exitCode === null && error.code === "timed_out") return { status: "TIMED_OUT", error };
-  if (exitCode === null && error.code === "cancelled") return { status: "CANCELLED" };
+  // An agent that was not told to cancel has failed: it can't end a run as if somebody had wanted that.
+  if (exitCode === null && error.code === "cancelled" && isCancelled) return { status: "CANCELLED" };
   return { status: "FAILED", error, ...(result === null ? {} : { output: result }) };
 }
 
-const endedSql = "select status, exit_code, result, error from agent_task where id = ? and tenant_id = ?";
+const endedSql =
+  "select status, exit_code, result, error, cancel_requested_at is not null as is_cancelled from agent_task where id = ? and tenant_id = ?";
