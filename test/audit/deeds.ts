@@ -47,7 +47,7 @@ export const auditedVendor: Adapter = {
 
 /** A node on a busy machine may be out of its cluster for a moment; then it takes no runs. */
 export async function ready({ url }: TestServer): Promise<void> {
-  await vi.waitUntil(async () => (await fetch(url.replace("/graphql", "/ready"))).ok, { timeout: 15_000 });
+  await vi.waitUntil(async () => (await fetch(url.replace("/graphql", "/ready"))).ok, { timeout: 20_000 });
 }
 
 async function make<Payload>({ server }: DeedWorld, name: string, selection: string, input: object): Promise<Payload> {
@@ -81,7 +81,7 @@ async function waitingRun(world: DeedWorld): Promise<string> {
   await make(world, "registerPlaybook", "playbook { id }", { source });
   await ready(world.server);
   const { run } = await make<{ run: { id: string } }>(world, "executePlaybook", "run { id }", { key });
-  await vi.waitUntil(async () => (await statusOf(world, run.id)) === "WAITING", { timeout: 15_000 });
+  await vi.waitUntil(async () => (await statusOf(world, run.id)) === "WAITING", { timeout: 20_000 });
   return run.id;
 }
 
@@ -162,7 +162,7 @@ export const deeds: Readonly<Record<string, DeedRow>> = {
     async prepare(world) {
       const id = await waitingRun(world);
       await make(world, "cancelRun", "run { id }", { id });
-      await vi.waitUntil(async () => (await statusOf(world, id)) === "CANCELLED", { timeout: 15_000 });
+      await vi.waitUntil(async () => (await statusOf(world, id)) === "CANCELLED", { timeout: 20_000 });
       return { id, idempotencyKey: world.name() };
     },
     isRepeatable: true,

@@ -104,7 +104,7 @@ describe("in the audit trail", () => {
       [world.tenantId, target, target, "0".repeat(64)],
     );
     const found = () => rows("select * from audit_entry where subject = ?", [`target:${target}`]);
-    await expect.poll(found, { timeout: 15_000 }).toMatchObject([
+    await expect.poll(found).toMatchObject([
       {
         operation: "completeLiveAction",
         outcome: "failed",
@@ -148,7 +148,7 @@ describe("in the audit trail", () => {
     await call("registerPlaybook", { source });
     await call("executePlaybook", { key });
     const found = () => rows("select * from audit_entry where subject = ? order by at", [`target:${target}`]);
-    await expect.poll(found, { timeout: 15_000 }).toMatchObject([
+    await expect.poll(found).toMatchObject([
       { operation: "dispatchLiveAction", outcome: "accepted", actor_name: "ADMIN_TOKEN" },
       { operation: "completeLiveAction", outcome: "succeeded", actor_name: "ADMIN_TOKEN" },
     ]);
@@ -238,7 +238,7 @@ describe("while the audit table takes nothing", () => {
         [1, 2, 3].map(() => call("executeAction", { ...refused, idempotencyKey: world.name() })),
       );
       for (const answer of several) expect(answer.errors).toHaveLength(1);
-      await expect.poll(statuses, { timeout: 15_000 }).toEqual([{ status: "SUCCEEDED" }]);
+      await expect.poll(statuses).toEqual([{ status: "SUCCEEDED" }]);
     });
   });
 

@@ -184,6 +184,6 @@ describe("the sealer in the background", () => {
       const [row] = await server.orm.em.fork().execute<{ count: number }[]>(sql);
       return row?.count;
     };
-    await expect.poll(unsealed, { timeout: 15_000 }).toBe(0);
+    await expect.poll(unsealed).toBe(0);
   });
 });

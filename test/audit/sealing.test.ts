@@ -92,7 +92,7 @@ describe("sealing", () => {
       const rows = await database.orm.em.fork().execute<{ tenant: string }[]>(sql);
       return rows.map(({ tenant }) => tenant);
     };
-    await expect.poll(unsealed, { timeout: 15_000 }).toEqual([tenants[0]]);
+    await expect.poll(unsealed).toEqual([tenants[0]]);
     await Promise.all(sealers.map((sealer) => sealer.stop()));
     for (const tenant of tenants.slice(1)) {
       expect(await verifyAudit(ports, tenant)).toEqual({ intact: true, entries: 3, firstBroken: undefined });

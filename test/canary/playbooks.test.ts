@@ -109,7 +109,7 @@ describe("secrets of a playbook", () => {
     type Page = { runs: { edges: { node: { id: string } }[] } };
     const runOf = async (key: string) => (await world.ask<Page>(runs, { key })).runs.edges[0]?.node.id ?? "";
     for (const key of ["source", "set-off"]) {
-      await expect.poll(() => runOf(key), { timeout: 15_000 }).not.toBe("");
+      await expect.poll(() => runOf(key)).not.toBe("");
       expect((await world.ended(await runOf(key))).text).toContain("of {");
     }
     await world.expectClean(...secrets);

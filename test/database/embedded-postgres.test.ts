@@ -156,7 +156,7 @@ describe("the embedded PostgreSQL", () => {
     await addRow(address, 1);
     process.kill(pid, "SIGKILL");
     expect(await eventually(() => query(address, deeds))).toEqual([{ id: 1 }]);
-    await vi.waitUntil(() => postgres.pid !== pid);
+    await vi.waitUntil(() => postgres.pid !== pid, { timeout: 20_000 });
     process.kill(postgres.pid, "SIGKILL");
     await eventually(() => addRow(address, 2));
     expect(await query(address, deeds)).toEqual([{ id: 1 }, { id: 2 }]);

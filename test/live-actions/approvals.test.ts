@@ -35,10 +35,13 @@ const lead = () => world.as(tenant, ["security_lead"]);
 const decide = (id: string, decision: "APPROVE" | "REJECT", comment?: string) =>
   decideApproval(lead(), decisionsOf(world), { id, decision, comment });
 const ended = (id: string) =>
-  vi.waitUntil(async () => {
-    const row = await world.row(id);
-    return row.state === "COMPLETED" ? row : undefined;
-  });
+  vi.waitUntil(
+    async () => {
+      const row = await world.row(id);
+      return row.state === "COMPLETED" ? row : undefined;
+    },
+    { timeout: 20_000 },
+  );
 /** Asks, and answers the dispatch that waits and its request for approval. */
 async function ask(input: Partial<LiveActionInput> = {}) {
   const waiting = await world.dispatch(tenant, input);

@@ -65,7 +65,7 @@ describe("a dispatch", () => {
     const { dispatch, calls } = await withAdapter({ answer: () => answer.promise });
     const requestId = newId();
     const ended = dispatch(mine, { requestId, params: credentials });
-    await vi.waitUntil(() => calls().length > 0);
+    await vi.waitUntil(() => calls().length > 0, { timeout: 20_000 });
     const row = await database.orm.em.fork().findOneOrFail(LiveActionDispatch, { requestId });
     expect(row).toMatchObject({ state: "RUNNING", status: null, completedAt: null });
     expect(row.leaseUntil?.getTime()).toBeGreaterThan(Date.now());
@@ -223,7 +223,7 @@ describe("the same request again", () => {
     const nodes = [await dispatchWorld(database.orm, [adapter]), await dispatchWorld(database.orm, [adapter])];
     const input = { requestId: newId(), params: credentials };
     const all = Array.from({ length: 20 }, (_, index) => nodes[index % 2]!.dispatch(mine, input));
-    await vi.waitUntil(() => asked.length > 0);
+    await vi.waitUntil(() => asked.length > 0, { timeout: 20_000 });
     answer.release({ status: "SUCCEEDED", summary: "Once.", details: {} });
     const ended = await Promise.all(all);
     expect(new Set(ended.map(({ id, status, summary }) => `${id} ${status} ${summary}`)).size).toBe(1);

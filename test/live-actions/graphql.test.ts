@@ -213,10 +213,13 @@ describe("governance", () => {
     const decision = { id: waiting.approval?.id ?? "", decision: "APPROVE" } as const;
     await lead.request(DecideApprovalDocument, { input: decision });
     const history = () => client.request(LiveActionHistoryDocument, { first: 1 });
-    const node = await vi.waitUntil(async () => {
-      const [edge] = (await history()).liveActionDispatches.edges;
-      return edge?.node.state === "COMPLETED" ? edge.node : undefined;
-    });
+    const node = await vi.waitUntil(
+      async () => {
+        const [edge] = (await history()).liveActionDispatches.edges;
+        return edge?.node.state === "COMPLETED" ? edge.node : undefined;
+      },
+      { timeout: 20_000 },
+    );
     expect(node).toMatchObject({ cost: 2.5, approval: { status: "APPROVED" }, result: { status: "SUCCEEDED" } });
     const span = { from: new Date(Date.now() - 1_000).toISOString(), to: new Date(Date.now() + 1_000).toISOString() };
     expect((await client.request(LiveActionUsageDocument, span)).liveActionUsage).toEqual([

@@ -29,7 +29,7 @@ async function underWay() {
   const world = await dispatchWorld(database.orm, [scriptedAdapter({ asked, answer: () => answer.promise })]);
   const requestId = newId();
   const ended = world.dispatch(tenant, { requestId, params });
-  await vi.waitUntil(() => asked.length > 0);
+  await vi.waitUntil(() => asked.length > 0, { timeout: 20_000 });
   return { world, requestId, ended, asked, answer };
 }
 

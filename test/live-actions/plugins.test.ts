@@ -149,9 +149,7 @@ describe("a call of a plugin", () => {
     const ended = world.logged("plugin.ended").length;
     const other = world.call("bad/get_host", "waitForAbort");
     expect(await world.call("bad/isolate_host", "waitForAbort")).toMatchObject({ error: "vendor_timeout" });
-    await vi.waitFor(() =>
-      expect(world.logged("plugin.output")).toContainEqual(expect.objectContaining({ line: "aborted" })),
-    );
+    await expect.poll(() => world.logged("plugin.output")).toContainEqual(expect.objectContaining({ line: "aborted" }));
     expect(await world.call("bad/isolate_host", "succeed")).toMatchObject({ status: "SUCCEEDED" });
     expect(world.logged("plugin.ended")).toHaveLength(ended);
     expect(await world.call("bad/isolate_host", "exit")).toMatchObject({ error: "plugin_ended" });
@@ -236,7 +234,7 @@ describe("a call of a plugin", () => {
     onTestFinished(() => own.stop());
     await writeFile(file, module("notify", "() => undefined"));
     expect(await own.call("own/get_host", "any")).toMatchObject({ error: "plugin_ended" });
-    await vi.waitFor(() => expect(own.logged("plugin.not_restarted").length).toBeGreaterThan(0), { timeout: 10_000 });
+    await vi.waitFor(() => expect(own.logged("plugin.not_restarted").length).toBeGreaterThan(0), { timeout: 20_000 });
     const [{ problem } = {}] = own.logged("plugin.not_restarted");
     expect(problem).toBe("it does not register own/get_host any more.");
     await writeFile(file, module("get_host", '() => ({ status: "SUCCEEDED", summary: "Found." })'));

@@ -55,7 +55,9 @@ describe("a rollback", () => {
     const answer = held<AdapterResult>();
     const world = await withRollback(() => answer.promise);
     const first = undo(world, world.requestId);
-    await vi.waitUntil(() => database.orm.em.fork().count(LiveActionDispatch, { state: "RUNNING" }));
+    await vi.waitUntil(() => database.orm.em.fork().count(LiveActionDispatch, { state: "RUNNING" }), {
+      timeout: 20_000,
+    });
     await expect(undo(world, world.requestId)).rejects.toMatchObject({ code: "rolled_back" });
     answer.release(undone);
     await first;
@@ -116,7 +118,7 @@ describe("a rollback", () => {
     const { dispatch } = await undo(world, requestId, undefined, mine);
     const decision = { id: dispatch.approvalId ?? "", decision: "APPROVE" } as const;
     await decideApproval(world.as(mine, ["security_lead"]), decisionsOf(world), decision);
-    await vi.waitUntil(async () => (await world.row(dispatch.id)).status === "SUCCEEDED");
+    await vi.waitUntil(async () => (await world.row(dispatch.id)).status === "SUCCEEDED", { timeout: 20_000 });
     expect(rollback.mock.calls[0]?.[0].credentials).toEqual({ ...credentials, acme_token: "t0ken-of-the-lab" });
   });
 
@@ -151,7 +153,7 @@ describe("a rollback", () => {
     expect(dispatch.state).toBe("AWAITING_APPROVAL");
     const decision = { id: dispatch.approvalId ?? "", decision: "APPROVE" } as const;
     await decideApproval(world.as(mine, ["security_lead"]), decisionsOf(world), decision);
-    await vi.waitUntil(async () => (await world.row(dispatch.id)).status === "SUCCEEDED");
+    await vi.waitUntil(async () => (await world.row(dispatch.id)).status === "SUCCEEDED", { timeout: 20_000 });
     expect(rollback.mock.calls[0]?.[1]).toEqual({ host: "host-77", completion: "confirmed" });
   });
 

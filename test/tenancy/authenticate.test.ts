@@ -97,7 +97,7 @@ describe("an authenticator", () => {
     await revokeApiToken(operationOf(database.orm, tenant), clock, row.id);
     here.forget(row.hash);
     expect(await here.authenticate(bearer(text))).toBeUndefined();
-    await expect.poll(() => elsewhere.authenticate(bearer(text)), { timeout: 5_000 }).toBeUndefined();
+    await expect.poll(() => elsewhere.authenticate(bearer(text))).toBeUndefined();
   });
 
   test("writes the last use at most once in a while", async () => {

@@ -252,6 +252,6 @@ async function readSeeded(server: TestServer, variables: { id: string; ref: stri
   }`;
   const read = async () => (await send(server, server.adminToken, query, variables)) as unknown as { data: Seeded };
   // The run goes on beside us; its first event has a cursor.
-  await vi.waitUntil(async () => (await read()).data.run.lastCursor !== null, { timeout: 10_000, interval: 20 });
+  await vi.waitUntil(async () => (await read()).data.run.lastCursor !== null, { timeout: 20_000, interval: 20 });
   return (await read()).data;
 }

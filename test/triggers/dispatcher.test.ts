@@ -103,9 +103,9 @@ describe("the dispatcher", () => {
         return markDispatched(event);
       },
     });
-    await vi.waitUntil(() => healthy.length === 10);
+    await vi.waitUntil(() => healthy.length === 10, { timeout: 20_000 });
     expect(healthy.toSorted()).toEqual(ids.slice(20).toSorted());
-    await vi.waitUntil(() => [...poisonous].every((id) => (tries.get(id) ?? 0) >= 2), { timeout: 10_000 });
+    await vi.waitUntil(() => [...poisonous].every((id) => (tries.get(id) ?? 0) >= 2), { timeout: 20_000 });
   });
 
   test("goes through all that is left, however much", async () => {
@@ -123,7 +123,7 @@ describe("the dispatcher", () => {
         return markDispatched(event);
       },
     });
-    await vi.waitUntil(() => seen.length >= 500, { timeout: 10_000 });
+    await vi.waitUntil(() => seen.length >= 500, { timeout: 20_000 });
     expect(new Set(seen).size).toBe(500);
   });
 
@@ -141,10 +141,10 @@ describe("the dispatcher", () => {
       },
     });
     woken.wake();
-    await vi.waitUntil(() => seen.length === 1);
+    await vi.waitUntil(() => seen.length === 1, { timeout: 20_000 });
     expect(seen).toEqual([told]);
     await em.execute(hourAhead, [emitted]);
-    await vi.waitUntil(() => seen.length === 2, { timeout: 10_000 });
+    await vi.waitUntil(() => seen.length === 2, { timeout: 20_000 });
     expect(seen).toEqual([told, emitted]);
   });
 
@@ -169,7 +169,7 @@ describe("the dispatcher", () => {
       },
     }).wake();
     isReady = true;
-    await vi.waitUntil(() => seen.length === 3, { timeout: 10_000 });
+    await vi.waitUntil(() => seen.length === 3, { timeout: 20_000 });
     expect(seen.toSorted()).toEqual(ids.toSorted());
     expect(warnings).toEqual(["dispatcher.look_failed", "dispatcher.look_failed"]);
   });
@@ -183,7 +183,7 @@ describe("the dispatcher", () => {
         return markDispatched(event);
       },
     });
-    await vi.waitUntil(() => finish.length === 4);
+    await vi.waitUntil(() => finish.length === 4, { timeout: 20_000 });
     let isOver = false;
     const over = stopped.stop().then(() => {
       isOver = true;
