@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { findPackageJSON } from "node:module";
 import path from "node:path";
-import { build, stop } from "esbuild";
 import { sha256 } from "./core/json.ts";
 import { limits } from "./core/limits.ts";
 
@@ -41,6 +40,8 @@ const withoutAddons = Object.fromEntries(
 );
 
 async function bundle(): Promise<AgentFile> {
+  // Loaded only for this: no start of a server is to wait for it.
+  const { build, stop } = await import("esbuild");
   const root = path.join(import.meta.dirname, "..");
   const { version } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as { version: string };
   const built = await build({

@@ -18,6 +18,7 @@ import { createEgressPolicy, type EgressPolicy } from "./executors/egress.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
 import { readJwtProviders } from "./jwt-providers.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
+import { startLocalScripts } from "./local-scripts.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
 import { findAgentCaller } from "./opservant/agent-caller.ts";
@@ -71,13 +72,11 @@ export async function startApp(config: Config, basis: AppBasis): Promise<App> {
 }
 
 async function compose(config: Config, { log, database, adapters = [] }: AppBasis, closers: Closers): Promise<App> {
-  const { address } = database;
-  const orm = await openOrm(address, entities);
-  closers.push(() => orm.close(true));
-  const { isWalled } = await migrate(orm);
-  const requests = isWalled ? await openRequestOrm(address, entities) : orm;
-  if (isWalled) closers.push(() => requests.close(true));
-  else log.warn({ advice: wallAdvice }, "tenant_wall.missing");
+  const { address, isEmbedded: isAlone } = database;
+  // What this host can isolate is found out while the database gets its tables: neither needs the other.
+  const scripts = startLocalScripts({ config, log, isAlone });
+  scripts.catch(() => undefined);
+  const { orm, requests } = await openOrms(address, { log, closers });
   const clock = systemClock;
   const first = await createFirstTenant({ em: orm.em, clock, adminToken: config.ADMIN_TOKEN });
   if (first.isConfiguredTokenRevoked) log.warn({}, "admin_token.revoked");
@@ -85,7 +84,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
   const authenticator = await openAuthenticator(config, { em: orm.em, clock, log });
   closers.push(() => authenticator.settled());
 
-  if (!database.isEmbedded && config.SECRETS_KEY === undefined) {
+  if (!isAlone && config.SECRETS_KEY === undefined) {
     const advice =
       "Set the same SECRETS_KEY on every node: with a key of its own, a node can't open what another has encrypted.";
     log.warn({ advice }, "secrets_key.not_shared");
@@ -97,8 +96,7 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
   const audit = startAudit({ orm, sealer, log }, closers);
 
   const egress = egressPolicyOf(config, address);
-  const isAlone = database.isEmbedded;
-  const parts = { config, log, clock, orm, address, sealer, egress, isAlone, adapters };
+  const parts = { config, log, clock, orm, address, sealer, egress, scripts: await scripts, isAlone, adapters };
   const { stop, ...runs } = await startRunEngine(parts);
   closers.push(stop);
 
@@ -133,6 +131,21 @@ async function compose(config: Config, { log, database, adapters = [] }: AppBasi
     requests,
     stop: () => (stopping ??= closeAll(closers, log)),
   };
+}
+
+/** The database with its tables, and the same as requests see it: behind the wall between tenants, where that can stand. */
+async function openOrms(
+  address: DatabaseAddress,
+  { log, closers }: { readonly log: Log; readonly closers: Closers },
+): Promise<{ readonly orm: Orm; readonly requests: Orm }> {
+  const orm = await openOrm(address, entities);
+  closers.push(() => orm.close(true));
+  // It connects at its first query, so it can be made while the wall is put up.
+  const [{ isWalled }, requests] = await Promise.all([migrate(orm), openRequestOrm(address, entities)]);
+  closers.push(() => requests.close(true));
+  if (isWalled) return { orm, requests };
+  log.warn({ advice: wallAdvice }, "tenant_wall.missing");
+  return { orm, requests: orm };
 }
 
 /** The sealer of the audit trail, and what seals it besides. */

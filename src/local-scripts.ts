@@ -8,7 +8,7 @@ import { productionIsolation, warningOf } from "./executors/isolation-policy.ts"
 import { createLocalExecutor } from "./executors/local.ts";
 import { sweepLeftovers } from "./executors/sweep.ts";
 
-interface LocalScripts {
+export interface LocalScripts {
   readonly execute: Execute<LocalCall>;
   /** Why no script can be run in the sandbox on this node; undefined where it can. */
   sandboxRefusal(): IsolationRefusal | undefined;

@@ -12,7 +12,7 @@ import type { Attempt, Execute, LocalCall, Outcome } from "./executors/executor.
 import { createRemoteExecutor } from "./executors/remote.ts";
 import { startLiveActions, tellingBoth } from "./live-action-desk.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
-import { startLocalScripts } from "./local-scripts.ts";
+import type { LocalScripts } from "./local-scripts.ts";
 import { type AgentNews, agentChannel } from "./opservant/agent-news.ts";
 import type { OpservantExecutor } from "./opservant/opservant-executor.ts";
 import { startOpservant } from "./opservant-desk.ts";
@@ -36,6 +36,7 @@ interface RunEngineParts {
   readonly address: DatabaseAddress;
   readonly sealer: Sealer;
   readonly egress: EgressPolicy;
+  readonly scripts: LocalScripts;
   /** Whether the database is embedded in this process. */
   readonly isAlone: boolean;
   /** Live actions besides the built-in ones. */
@@ -44,7 +45,7 @@ interface RunEngineParts {
 
 /** Everything that runs runs: the engine, what it performs steps with (live actions among that), and what tells it of other nodes. */
 export async function startRunEngine(parts: RunEngineParts) {
-  const { orm, sealer, clock, log, address, isAlone } = parts;
+  const { orm, sealer, clock, log, address, scripts, isAlone } = parts;
   const hub = new Hub();
   const em = () => orm.em.fork();
   const actions = createActionCatalogue({ em, clock });
@@ -57,7 +58,6 @@ export async function startRunEngine(parts: RunEngineParts) {
   });
   const readStored = (tenantId: string, names: readonly string[]) =>
     readSecrets({ em: orm.em, sealer, clock }, tenantId, names);
-  const scripts = await startLocalScripts(parts);
   const agents = startOpservant({ em, sealer, log, files: actions.files });
   const execute = createExecute(parts, scripts.execute, agents.executor);
   const desk = await startLiveActions({ ...parts, news: hub, readSecrets: readStored });
