@@ -8,6 +8,11 @@ export interface ExpiringCache<Value> {
   clear(): void;
 }
 
+/** One load of a key. */
+interface Loading<Value> {
+  promise?: Promise<Value>;
+}
+
 interface ExpiringCacheOptions<Value> {
   readonly load: (key: string) => Promise<Value>;
   readonly ttlMs: number;
@@ -20,19 +25,19 @@ export function createExpiringCache<Value>({
   entriesMax,
 }: ExpiringCacheOptions<Value>): ExpiringCache<Value> {
   const entries = new Map<string, { readonly value: Value; readonly until: number }>();
-  const loading = new Map<string, Promise<Value>>();
+  const loading = new Map<string, Loading<Value>>();
 
-  const reload = async (key: string): Promise<Value> => {
+  const reload = async (key: string, own: Loading<Value>): Promise<Value> => {
     try {
       const value = await load(key);
-      // Not kept when it was forgotten meanwhile: it may be from before the change.
-      if (loading.has(key)) {
+      // Not kept when it was forgotten meanwhile, also where another load has begun since: it may be from before the change.
+      if (loading.get(key) === own) {
         if (entries.size >= entriesMax) entries.delete(entries.keys().next().value as string);
         entries.set(key, { value, until: performance.now() + ttlMs });
       }
       return value;
     } finally {
-      loading.delete(key);
+      if (loading.get(key) === own) loading.delete(key);
     }
   };
 
@@ -41,11 +46,12 @@ export function createExpiringCache<Value>({
       const entry = entries.get(key);
       if (entry && performance.now() < entry.until) return entry.value;
       entries.delete(key);
-      const under = loading.get(key);
+      const under = loading.get(key)?.promise;
       if (under) return under;
-      const promise = reload(key);
-      loading.set(key, promise);
-      return promise;
+      const own: Loading<Value> = {};
+      loading.set(key, own);
+      own.promise = reload(key, own);
+      return own.promise;
     },
     forget(key) {
       entries.delete(key);
