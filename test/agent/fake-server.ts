@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -176,7 +177,8 @@ function subscriptionsOf({ fake, subscribers }: Ports) {
   };
 }
 
-export const fakeAgentId = "0198a9d2-0000-7000-8000-000000000001";
+/** No other test file's: an agent that starts ends all on this machine that carries its id. */
+export const fakeAgentId = randomUUID();
 
 export function unauthenticated(): never {
   throw new GraphQLError("The token is not valid.", { extensions: { code: "UNAUTHENTICATED" } });
