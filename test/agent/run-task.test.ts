@@ -179,8 +179,8 @@ const pidsIn = (lines: readonly string[]): number[] => lines.map((line) => Numbe
 
 describe("an agent's task that is ended", () => {
   test("at its timeout is gone with its children, though they ignore SIGTERM", async () => {
-    const { completion, lines } = await perform(taskOf("run", stubborn, { timeoutSeconds: 2 }));
-    expect(completion).toEqual({ error: { code: "timed_out", message: "The script was ended after 2 s." } });
+    const { completion, lines } = await perform(taskOf("run", stubborn, { timeoutSeconds: 5 }));
+    expect(completion).toEqual({ error: { code: "timed_out", message: "The script was ended after 5 s." } });
     expect(pidsIn(lines)).toHaveLength(3);
     await expect.poll(() => pidsIn(lines).filter(isRunning)).toEqual([]);
   });

@@ -87,7 +87,7 @@ describe.each(isolations)("a hostile script isolated by $kind", (isolation) => {
     expect(ended.outcome).toEqual({ status: "SUCCEEDED", output: 1 });
     expect(processesWith(token)).toEqual([]);
     const stubborn = sh(`trap '' TERM; ${daemon}; while :; do sleep 0.1; done`);
-    const timedOut = await runLocal(scriptCall("run", stubborn), { isolation, timeoutMs: 1_500 });
+    const timedOut = await runLocal(scriptCall("run", stubborn), { isolation, timeoutMs: 5_000 });
     expect(timedOut.outcome.status).toBe("TIMED_OUT");
     expect(processesWith(token)).toEqual([]);
     const controller = new AbortController();
@@ -101,7 +101,7 @@ describe.each(isolations)("a hostile script isolated by $kind", (isolation) => {
 
   test("hears SIGTERM before it is ended, and its exit code or signal is told", async () => {
     const polite = "#!/bin/sh\ntrap 'echo bye >&2; exit 0' TERM\nwhile :; do sleep 0.05; done\n";
-    const { outcome, lines } = await runLocal(scriptCall("run", polite), { isolation, timeoutMs: 1_000 });
+    const { outcome, lines } = await runLocal(scriptCall("run", polite), { isolation, timeoutMs: 5_000 });
     expect(outcome.status).toBe("TIMED_OUT");
     expect(lines).toContain("STDERR bye");
     const signalled = await runLocal(scriptCall("run", sh("kill -s SEGV $$")), { isolation });

@@ -9,6 +9,8 @@ import { sweepLeftovers } from "../../src/executors/sweep.ts";
 import { type Given, isRunning, runLocal, scriptCall, until } from "./scripts.ts";
 
 const onLinux = process.platform === "linux";
+/** By then a script is at work, on a busy machine too. */
+const soon = 5_000;
 
 /** Ignores SIGTERM, has a child that does too, and names all three processes on stderr. */
 const stubborn = `#!/bin/sh
@@ -46,7 +48,7 @@ async function runAndNote(script: string, given: Given & { until?: number } = {}
 
 describe("a local script", () => {
   test("that ignores SIGTERM and has children is gone when it is timed out, with its log up to then", async () => {
-    const { outcome, pids } = await runAndNote(stubborn, { timeoutMs: 2_000 });
+    const { outcome, pids } = await runAndNote(stubborn, { timeoutMs: soon });
     expect(outcome).toMatchObject({ status: "TIMED_OUT", error: { code: "timed_out" } });
     expect(pids).toHaveLength(3);
     await expect.poll(() => pids.filter(isRunning)).toEqual([]);
@@ -60,14 +62,14 @@ describe("a local script", () => {
 
   test("may end in its own way on SIGTERM, and is timed out all the same", async () => {
     const script = "#!/bin/sh\ntrap 'echo bye >&2; exit 0' TERM\nwhile :; do sleep 0.05; done\n";
-    const { outcome, lines } = await runLocal(scriptCall("run", script), { timeoutMs: 1_500 });
+    const { outcome, lines } = await runLocal(scriptCall("run", script), { timeoutMs: soon });
     expect(outcome.status).toBe("TIMED_OUT");
     expect(lines).toContain("STDERR bye");
   });
 
   test("that forks again and again is gone when it is timed out", async () => {
     const script = "#!/bin/sh\nn=0\nwhile [ $n -lt 60 ]; do n=$((n+1)); sleep 600 & echo child $! >&2; done\nwait\n";
-    const { pids, outcome } = await runAndNote(script, { timeoutMs: 2_000 });
+    const { pids, outcome } = await runAndNote(script, { timeoutMs: soon });
     expect([outcome.status, pids.length]).toEqual(["TIMED_OUT", 60]);
     await expect.poll(() => pids.filter(isRunning)).toEqual([]);
   });
@@ -82,7 +84,7 @@ describe("a local script", () => {
 
   test.runIf(onLinux)("leaves no daemon behind that has left its group (Linux)", async () => {
     const ended = await runAndNote(daemon);
-    const timedOut = await runAndNote(`${daemon}setInterval(() => {}, 1000);`, { timeoutMs: 2_000 });
+    const timedOut = await runAndNote(`${daemon}setInterval(() => {}, 1000);`, { timeoutMs: soon });
     expect([ended.outcome.status, timedOut.outcome.status]).toEqual(["SUCCEEDED", "TIMED_OUT"]);
     expect([...ended.pids, ...timedOut.pids]).toHaveLength(2);
     await expect.poll(() => [...ended.pids, ...timedOut.pids].filter(isRunning)).toEqual([]);
