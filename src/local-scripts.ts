@@ -25,9 +25,10 @@ export async function startLocalScripts(parts: {
   readonly isAlone: boolean;
 }): Promise<LocalScripts> {
   const { config, log, isAlone } = parts;
-  const workDirectory = path.join(path.resolve(config.DATA_DIR), "work");
+  const dataDirectory = path.resolve(config.DATA_DIR);
+  const workDirectory = path.join(dataDirectory, "work");
   await sweepLeftovers({ workDirectory });
-  const isolation = await probeIsolation({ workDirectory, readable: config.LOCAL_PATHS });
+  const isolation = await probeIsolation({ workDirectory, dataDirectory, readable: config.LOCAL_PATHS });
   const production = productionIsolation(config.LOCAL_ISOLATION, { isEmbedded: isAlone });
   const warning = warningOf({ isolation, production });
   if (warning) log.warn({ advice: warning.advice }, warning.event);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -52,7 +52,17 @@ describe("the local scripts of a server", () => {
     expect(scripts.sandboxRefusal() === undefined).toBe((await hostIsolation()).kind !== "none");
   });
 
-  test("do not start with a path for scripts that holds the server's own data", async () => {
-    await expect(start(true, { LOCAL_PATHS: directory })).rejects.toThrow("Scripts cannot be let read");
+  test("do not start with a path for scripts that holds the server's own data, lies in it or leads there", async () => {
+    const elsewhere = await mkdtemp("/var/lib/riposte-data-").catch(() => directory);
+    const link = `${elsewhere}-link`;
+    try {
+      await symlink(elsewhere, link);
+      await writeFile(path.join(elsewhere, "secrets.key"), "");
+      for (const LOCAL_PATHS of [elsewhere, path.join(elsewhere, "secrets.key"), link, path.join(link, "secrets.key")])
+        await expect(start(true, { DATA_DIR: elsewhere, LOCAL_PATHS })).rejects.toThrow("Scripts cannot be let read");
+    } finally {
+      await rm(link, { force: true });
+      await rm(elsewhere, { recursive: true, force: true });
+    }
   });
 });

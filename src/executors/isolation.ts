@@ -43,6 +43,8 @@ export interface Enclosure {
 export interface IsolationOptions {
   /** Holds the working copies. */
   readonly workDirectory: string;
+  /** The directory of all that is the server's own, keys and database too; `workDirectory` by default. */
+  readonly dataDirectory?: string;
   /** The Node that runs `.js` and `.mjs`; the server's own by default. */
   readonly node?: string;
   /** Where bubblewrap, unshare and mount are looked for; the usual directories of a system by default. */
@@ -64,7 +66,7 @@ export function withoutIsolation(lack: IsolationRefusal): Isolation {
  * @throws Error when `readable` names a path that would show scripts what they are to be kept from.
  */
 export async function probeIsolation(options: IsolationOptions): Promise<Isolation> {
-  checkReadable(options);
+  await checkReadable(options);
   if (process.platform !== "linux") return withoutIsolation(lackOn({ platform: process.platform, failures: [] }));
   // Root of a user namespace that has no other user is as unprivileged as any.
   const users = process.getuid?.() === 0 ? createScriptUsers() : undefined;
@@ -192,20 +194,22 @@ async function interpreterPlaces({ path = usualPath, workDirectory }: IsolationO
   return places;
 }
 
-function checkReadable({ readable = [], workDirectory }: IsolationOptions): void {
+async function checkReadable({ readable = [], workDirectory, dataDirectory }: IsolationOptions): Promise<void> {
   const own = ["/attempt", "/dev", "/etc/passwd", "/etc/group", "/proc", "/tmp", "/var/tmp"];
+  const kept = [...own, ...(await placesOf(dataDirectory ?? workDirectory))];
   for (const path of readable) {
-    const isBad = !path.startsWith("/") || path === "/" || path.includes(delimiter);
-    if (
-      !isBad &&
-      !holds(path, resolve(workDirectory)) &&
-      !own.some((place) => holds(place, path) || holds(path, place))
-    )
-      continue;
+    const isProper = path.startsWith("/") && !path.includes(delimiter);
+    const places = isProper ? await placesOf(path) : ["/"];
+    if (places.every((place) => kept.every((one) => !holds(one, place) && !holds(place, one)))) continue;
     throw new Error(
-      `Scripts cannot be let read ${path}: name an absolute path that neither holds the server's data nor lies in ${own.join(", ")}.`,
+      `Scripts cannot be let read ${path}: name an absolute path that neither holds the server's data nor lies in it or in ${own.join(", ")}.`,
     );
   }
+}
+
+/** A path as it is written, and where it leads to. */
+async function placesOf(path: string): Promise<string[]> {
+  return [resolve(path), await realpath(path).catch(() => resolve(path))];
 }
 
 function holds(directory: string, path: string): boolean {
