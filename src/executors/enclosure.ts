@@ -40,6 +40,7 @@ cp -pR "$RIPOSTE_HOME/." "$RIPOSTE_ROOT/root${scriptHome}/"
 cd "$RIPOSTE_ROOT"
 pivot_root . old
 umount -l old
+cd "/root${scriptHome}/package"
 unset RIPOSTE_TABLE RIPOSTE_HOME RIPOSTE_ROOT
 set +e
 `,
@@ -49,6 +50,16 @@ cd "$RIPOSTE_ROOT${scriptHome}/package" || exit 125
 unset RIPOSTE_ROOT
 `,
 };
+
+/**
+ * The parameters lie in the host's memory, which a script could fill by way of /dev/stdin: it gets a copy in its own place instead, and no process
+ * that it sees has the other one.
+ */
+const takeParameters = `
+cat > ../stdin || exit 125
+exec < ../stdin
+rm -f ../stdin
+`;
 
 /**
  * It stays the first process, with which all others end, collects orphans, and passes the server's word on: the first is SIGTERM to every
@@ -80,7 +91,7 @@ export interface EnclosedCommand {
 /** The command that runs a script enclosed. It expects the server's words at descriptor 3. */
 export function enclosedCommand(by: EncloseBy, script: ToEnclose): EnclosedCommand {
   const rest = keep.replace("PROCESSES", by.limitsProcesses ? limitProcesses : ":");
-  const init = ["/bin/sh", "-c", setUp[by.kind] + rest, "riposte-enclosure"];
+  const init = ["/bin/sh", "-c", setUp[by.kind] + takeParameters + rest, "riposte-enclosure"];
   const inner = [...init, ...becomeScript(by, script.uid), ...script.argv];
   if (by.kind === "bubblewrap")
     return { argv: [...bubblewrap(by, script), ...inner], environment: { RIPOSTE_ROOT: placeOfRoot(by) } };

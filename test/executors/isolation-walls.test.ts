@@ -108,6 +108,29 @@ describe.each(isolations)("a script isolated by $kind", (isolation) => {
     expect(await run(`console.log(JSON.stringify(fs.readdirSync("/tmp")))`)).toEqual([]);
   });
 
+  test("fills no memory of the host by way of its parameters, and reads them by name", async () => {
+    const fill = `
+      const write = (path) => {
+        try {
+          const file = fs.openSync(path, "w");
+          try {
+            const chunk = Buffer.alloc(8 * 1024 * 1024);
+            for (let written = 0; written < 300 * 1024 * 1024; written += chunk.length) fs.writeSync(file, chunk);
+            return "filled";
+          } finally { fs.ftruncateSync(file); fs.closeSync(file); }
+        } catch ({ code }) { return code; }
+      };
+      const read = (() => { try { return fs.readFileSync("/dev/stdin", "utf8").length; } catch ({ code }) { return code; } })();
+      const parents = fs.readdirSync("/proc").filter((name) => /^\\d+$/.test(name));
+      const places = ["self", ...parents].flatMap((pid) => {
+        try { return fs.readdirSync("/proc/" + pid + "/fd").map((name) => "/proc/" + pid + "/fd/" + name); } catch { return []; }
+      }).filter((path) => { try { return fs.statSync(path).isFile(); } catch { return false; } });
+      const memory = places.filter((path) => fs.readlinkSync(path).startsWith("/dev/shm"));
+      console.log(JSON.stringify({ read, memory, how: write("/proc/self/fd/0") }));`;
+    const found = await run(fill, { text: "x" });
+    expect(found).toEqual({ read: 12, memory: [], how: expect.stringMatching(/^(ENOSPC|EACCES)$/) });
+  });
+
   test("is an unprivileged user that cannot become another", async () => {
     const script = `
       import { spawnSync } from "node:child_process";
