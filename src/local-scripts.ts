@@ -3,7 +3,7 @@ import type { Config } from "./config.ts";
 import type { Log } from "./core/log.ts";
 import type { Execute, LocalCall } from "./executors/executor.ts";
 import { probeIsolation } from "./executors/isolation.ts";
-import type { IsolationRefusal } from "./executors/isolation-lack.ts";
+import type { IsolationLack } from "./executors/isolation-lack.ts";
 import { productionIsolation, warningOf } from "./executors/isolation-policy.ts";
 import { createLocalExecutor } from "./executors/local.ts";
 import { sweepLeftovers } from "./executors/sweep.ts";
@@ -11,7 +11,7 @@ import { sweepLeftovers } from "./executors/sweep.ts";
 export interface LocalScripts {
   readonly execute: Execute<LocalCall>;
   /** Why no script can be run in the sandbox on this node; undefined where it can. */
-  sandboxRefusal(): IsolationRefusal | undefined;
+  sandboxRefusal(): IsolationLack | undefined;
 }
 
 /**
@@ -35,6 +35,6 @@ export async function startLocalScripts(parts: {
   else log.debug({ kind: isolation.kind }, "isolation.available");
   return {
     execute: createLocalExecutor({ workDirectory, isolation, production }),
-    sandboxRefusal: isolation.sandboxRefusal,
+    sandboxRefusal: () => isolation.lack,
   };
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 
 /** Why scripts cannot be isolated on this host, and what its operator can do about it: a sentence or two each. */
-export interface IsolationRefusal {
+export interface IsolationLack {
   readonly reason: string;
   readonly remedy: string;
 }
@@ -18,7 +18,7 @@ const inContainer = ["/.dockerenv", "/run/.containerenv"];
 const userNamespaces = "user namespaces";
 
 /** What the operator of a host without isolation is told. */
-export function lackOn({ platform, failures, read = readQuietly }: Findings): IsolationRefusal {
+export function lackOn({ platform, failures, read = readQuietly }: Findings): IsolationLack {
   if (platform !== "linux") {
     return {
       reason: `Scripts are isolated on Linux only, and this server runs on ${platform}.`,

@@ -1,6 +1,6 @@
 import type { ExecutionError } from "./executor.ts";
 import type { Isolation } from "./isolation.ts";
-import type { IsolationRefusal } from "./isolation-lack.ts";
+import type { IsolationLack } from "./isolation-lack.ts";
 
 /**
  * What holds for scripts outside of the sandbox: `required` runs them isolated or not at all, `preferred` isolated where the host can,
@@ -36,7 +36,7 @@ export function refusalOf(
 }
 
 /** What the log of an attempt says where its script is not isolated although it could be asked for. */
-export function unprotected({ reason, remedy }: IsolationRefusal): string {
+export function unprotected({ reason, remedy }: IsolationLack): string {
   return `This script runs without isolation. ${reason} ${remedy}`;
 }
 

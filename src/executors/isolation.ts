@@ -10,7 +10,7 @@ import {
   type ToEnclose,
 } from "./enclosure.ts";
 import { prepareRoot } from "./isolated-root.ts";
-import { type IsolationRefusal, lackOn } from "./isolation-lack.ts";
+import { type IsolationLack, lackOn } from "./isolation-lack.ts";
 import { tryEnclosure } from "./isolation-trial.ts";
 import { ownServer } from "./process-marks.ts";
 import { findProgram, usualPath } from "./script-command.ts";
@@ -21,11 +21,9 @@ import { removeDirectory } from "./work-directory.ts";
 export interface Isolation {
   readonly kind: "bubblewrap" | "unshare" | "none";
   /** Set where `kind` is none. */
-  readonly lack?: IsolationRefusal;
+  readonly lack?: IsolationLack;
   /** What this host cannot do, though it isolates, as phrases such as `limit the number of processes`. */
   readonly gaps: readonly string[];
-  /** Why no script may be run in the sandbox; undefined where the host can isolate it. */
-  sandboxRefusal(): IsolationRefusal | undefined;
   /** A place for one script, to be released when nothing of it is left; undefined where `kind` is none. */
   enclose(): Enclosure | undefined;
 }
@@ -56,8 +54,8 @@ export interface IsolationOptions {
 }
 
 /** The isolation of a host that has none. */
-export function withoutIsolation(lack: IsolationRefusal): Isolation {
-  return { kind: "none", lack, gaps: [], sandboxRefusal: () => lack, enclose: () => undefined };
+export function withoutIsolation(lack: IsolationLack): Isolation {
+  return { kind: "none", lack, gaps: [], enclose: () => undefined };
 }
 
 /**
@@ -145,7 +143,6 @@ function isolationBy(by: EncloseBy, { users, hasProc }: Variant): Isolation {
   ];
   return {
     ...{ kind: by.kind, gaps },
-    sandboxRefusal: () => undefined,
     enclose: () => {
       const user = users?.take();
       return {

@@ -2,7 +2,7 @@ import type { EntityManager } from "@mikro-orm/postgresql";
 import { ForbiddenError } from "../core/failures.ts";
 import type { Caller } from "../tenancy/caller.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
-import { permissionsOf } from "../tenancy/permissions.ts";
+import { agentRole, permissionsOf } from "../tenancy/permissions.ts";
 import { Agent } from "./entities.ts";
 
 /** The agent whose own token has this hash, as a caller; undefined where none that is not revoked has. */
@@ -10,11 +10,9 @@ export async function findAgentCaller(em: EntityManager, hash: string): Promise<
   const agent = await em.findOne(Agent, { hash, revokedAt: null });
   if (!agent) return undefined;
   const { id, tenantId, name } = agent;
-  const roles = ["agent"];
-  return {
-    ...{ tenantId, roles, permissions: permissionsOf(roles), tokenId: id, expiresAt: undefined },
-    actor: { kind: "AGENT", id, name },
-  };
+  const roles = [agentRole];
+  const actor = { kind: "AGENT", id, name } as const;
+  return { tenantId, actor, roles, permissions: permissionsOf(roles), expiresAt: undefined };
 }
 
 /** Which agent asks. @throws ForbiddenError for anybody else, whatever their permissions. */
