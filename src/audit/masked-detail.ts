@@ -9,7 +9,7 @@ const beginningLengthMax = 8_192;
  * `{isCut: true, bytes, beginning}`, whose `beginning` is the first part of its JSON.
  */
 export function maskedDetail(detail: JsonObject): JsonObject {
-  const masked = storableJson(redacted(detail)) as JsonObject;
+  const masked = storableJson(maskedByName(detail)) as JsonObject;
   const text = JSON.stringify(masked);
   const bytes = Buffer.byteLength(text);
   if (bytes <= limits.auditDetailBytesMax) return masked;
@@ -19,13 +19,13 @@ export function maskedDetail(detail: JsonObject): JsonObject {
 /** Compared without regard to case, blanks, hyphens and underscores: `api_key`, `apiKey` and `X-Api-Key` are alike. */
 const secretName = /password|passwd|secret|token|apikey|privatekey|credential|authorization|cookie|session/;
 
-function redacted(value: Json): Json {
-  if (Array.isArray(value)) return value.map(redacted);
+function maskedByName(value: Json): Json {
+  if (Array.isArray(value)) return value.map(maskedByName);
   if (!isJsonObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [
       name,
-      inner !== null && secretName.test(name.toLowerCase().replaceAll(/[^a-z0-9]/g, "")) ? "***" : redacted(inner),
+      inner !== null && secretName.test(name.toLowerCase().replaceAll(/[^a-z0-9]/g, "")) ? "***" : maskedByName(inner),
     ]),
   );
 }
