@@ -15,6 +15,7 @@ import type { MaskError } from "./errors.ts";
 import type { Origins } from "./origins.ts";
 import { discardRest, type Refusal, sendJson } from "./refusal.ts";
 import { readBody } from "./request-params.ts";
+import type { StreamWatch } from "./stream-watch.ts";
 
 /** A POST that came in whole, within the bound of every body. */
 export interface Post {
@@ -51,6 +52,8 @@ interface PostParts {
   readonly mask: MaskError;
   readonly isStopping: boolean;
   readonly gate: Gate;
+  /** Tells when a token is no longer valid: a download may take hours. */
+  readonly watch: Pick<StreamWatch, "whenEnded">;
 }
 
 /** Serves such a path, within the same bounds as the API. @throws what breaks the connection, when the client went away. */
@@ -85,7 +88,8 @@ export async function answerPost(parts: PostParts, request: IncomingMessage, res
   const body = "open" in handler ? undefined : await readBody(request);
   if (body && "status" in body) return refuse(body);
   try {
-    if ("open" in handler) return await sendDownload(parts, await handler.open({ authorization }), response);
+    if ("open" in handler)
+      return await sendDownload({ ...parts, authorization }, await handler.open({ authorization }), response);
     if (!body) return;
     const answered = await handler({ authorization, headers: request.headers, body });
     answer(answered.status, answered.body, answered.headers);
@@ -97,15 +101,22 @@ export async function answerPost(parts: PostParts, request: IncomingMessage, res
 }
 
 /** A client that stops reading keeps nothing in memory; where the chunks fail, the connection breaks, so that nobody takes a part for the whole. */
-async function sendDownload({ mask }: PostParts, download: OpenDownload, response: ServerResponse): Promise<void> {
+async function sendDownload(
+  { mask, watch, authorization }: PostParts & Pick<Post, "authorization">,
+  download: OpenDownload,
+  response: ServerResponse,
+): Promise<void> {
   const { contentType, fileName, chunks } = download;
   response.writeHead(200, { "content-type": contentType, "content-disposition": `attachment; filename="${fileName}"` });
+  const unwatch = authorization === undefined ? () => {} : watch.whenEnded(authorization, () => response.destroy());
   try {
     await pipeline(Readable.from(chunks, { highWaterMark: 1 }), response);
   } catch (error) {
     const isClientGone = (error as { code?: unknown }).code === "ERR_STREAM_PREMATURE_CLOSE";
     if (!isClientGone) mask(error);
     response.destroy();
+  } finally {
+    unwatch();
   }
 }
 

@@ -14,7 +14,7 @@ import { refuse, sendJson } from "./refusal.ts";
 import { isRefusal, type RequestParams, readParams } from "./request-params.ts";
 import { type Asker, createSharedQueries, type SharedQueries } from "./shared-queries.ts";
 import { createSockets, type Sockets } from "./sockets.ts";
-import { watchStreams } from "./stream-watch.ts";
+import { type StreamWatch, watchStreams } from "./stream-watch.ts";
 
 export interface ServedDocument {
   readonly contentType: string;
@@ -65,6 +65,7 @@ interface Parts {
   readonly pipeline: Pipeline;
   readonly origins: Origins;
   readonly gate: Gate;
+  readonly watch: StreamWatch;
   readonly sockets: Sockets;
   readonly sharedQueries: SharedQueries;
   readonly graphiql: ReturnType<typeof createGraphiql>;
@@ -95,6 +96,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     pipeline,
     origins,
     gate,
+    watch,
     sockets,
     sharedQueries: createSharedQueries({ pipeline, askerOf: options.askerOf, waitMs: times?.sharedWaitMs }),
     graphiql: createGraphiql(),
@@ -160,8 +162,9 @@ async function handle(parts: Parts, request: IncomingMessage, response: ServerRe
   const { posts = {} } = parts.options;
   const handler = Object.hasOwn(posts, path) ? posts[path] : undefined;
   if (handler) {
-    const { origins, gate, pipeline, state } = parts;
-    return answerPost({ handler, origins, gate, mask: pipeline.mask, isStopping: state.isStopping }, request, response);
+    const { origins, gate, watch, pipeline, state } = parts;
+    const { isStopping } = state;
+    return answerPost({ handler, origins, gate, watch, mask: pipeline.mask, isStopping }, request, response);
   }
   if (parts.state.isStopping) {
     response.setHeader("connection", "close");

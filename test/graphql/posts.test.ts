@@ -157,3 +157,31 @@ describe("an edge that stops", () => {
     socket.destroy();
   });
 });
+
+describe("a download", () => {
+  test("ends when its token is no longer valid, whether or not its reader goes on, and is never taken for the whole", async () => {
+    let isOver = false;
+    async function* chunks() {
+      try {
+        for (;;) yield "x".repeat(65_536);
+      } finally {
+        isOver = true;
+      }
+    }
+    const all = { open: async () => ({ contentType: "text/plain", fileName: "all.txt", chunks: chunks() }) };
+    const downloads = await openToyEdge({ posts: { "/all": all }, times: { authorisationMs: 20 } });
+    const response = await fetch(`http://127.0.0.1:${downloads.port}/all`, {
+      headers: { authorization: "Bearer good" },
+    });
+    const reader = response.body!.getReader();
+    expect((await reader.read()).done).toBe(false);
+    expect(isOver).toBe(false);
+    downloads.toy.validTokens.clear();
+    await expect.poll(() => isOver).toBe(true);
+    const rest = async () => {
+      while (!(await reader.read()).done);
+    };
+    await expect(rest()).rejects.toThrow();
+    await downloads.close();
+  });
+});
