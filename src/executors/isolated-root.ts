@@ -40,6 +40,8 @@ interface RootNeeds {
   readonly node: string;
   /** Further paths of the host that scripts may read. */
   readonly readable: readonly string[];
+  /** Paths of the host that are empty for scripts, where they lie in what scripts may read. */
+  readonly hidden: readonly string[];
   /** Who scripts run as: lines of /etc/passwd. */
   readonly users: { readonly first: number; readonly count: number };
   /** Whether /proc can be mounted. */
@@ -54,8 +56,14 @@ export async function prepareRoot(directory: string, needs: RootNeeds): Promise<
   const hostMounts = await readMounts();
   const readable = await systemPlaces(root);
   for (const path of [...settings, ...needs.readable]) readable.push(...(await makePlace(root, path, path)));
-  readable.push(...(await makePlace(root, needs.node, scriptNode)));
-  const mounts = readable.flatMap((place) => readableMounts(place, hostMounts));
+  const hidden = await hiddenPlaces(readable, needs.hidden);
+  const node = await makePlace(root, needs.node, scriptNode);
+  const mounts = [
+    ...readable.flatMap((place) => readableMounts(place, hostMounts)),
+    // What has nothing in it, over what is to be hidden.
+    ...hidden.map((target): Mount => ({ kind: "readable", source: join(root, "run"), target, isNoexec: false })),
+    ...node.flatMap((place) => readableMounts(place, hostMounts)),
+  ];
   for (const name of devices) {
     await writeFile(join(root, "dev", name), "");
     mounts.push({ kind: "device", source: `/dev/${name}`, target: `/dev/${name}`, isNoexec: false });
@@ -81,6 +89,17 @@ export async function prepareRoot(directory: string, needs: RootNeeds): Promise<
 interface Place {
   readonly source: string;
   readonly target: string;
+}
+
+/** Those of the paths that scripts would find, as they would find them. */
+async function hiddenPlaces(readable: readonly Place[], paths: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(paths.map((path) => realpath(path).catch(() => undefined)));
+  return [...new Set(found)].flatMap((path) => {
+    if (path === undefined) return [];
+    return readable.flatMap(({ source, target }) =>
+      path.startsWith(`${source}/`) ? [target + path.slice(source.length)] : [],
+    );
+  });
 }
 
 /** A place that is mounted readable, with what else is mounted below it: that too can only be read. */

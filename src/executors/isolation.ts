@@ -53,6 +53,9 @@ export interface IsolationOptions {
   readonly kinds?: readonly EncloseBy["kind"][];
 }
 
+/** Of the server's own program. */
+const serverDirectory = join(import.meta.dirname, "../..");
+
 /** The isolation of a host that has none. */
 export function withoutIsolation(lack: IsolationLack): Isolation {
   return { kind: "none", lack, gaps: [], enclose: () => undefined };
@@ -162,6 +165,8 @@ async function prepare(directory: string, options: IsolationOptions, variant: Va
   const root = await prepareRoot(join(directory, "skeleton"), {
     node: options.node ?? process.execPath,
     readable: [...(options.readable ?? []), ...(await interpreterPlaces(options))],
+    // Where the server is installed there may be its settings, and below it its data.
+    hidden: [options.dataDirectory ?? options.workDirectory, serverDirectory],
     users: users ?? { first: enclosedUser, count: 1 },
     hasProc,
   });

@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readlinkSync, rmSync } from "node:fs";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -83,6 +84,29 @@ describe("the probe", () => {
       await expect(probeIsolation({ workDirectory, readable: [path] })).rejects.toThrow("Scripts cannot be let read");
     }
   });
+
+  test.runIf(canIsolate && process.getuid?.() === 0).each(["bubblewrap", "unshare"] as const)(
+    "hides the server's data where it lies in what scripts may read, by %s",
+    async (kind) => {
+      const dataDirectory = await mkdtemp("/usr/local/riposte-data-");
+      try {
+        await writeFile(join(dataDirectory, "secrets.key"), "s3cret", { mode: 0o644 });
+        await chmod(dataDirectory, 0o755);
+        const isolation = await probeIsolation({
+          workDirectory: join(dataDirectory, "work"),
+          dataDirectory,
+          kinds: [kind],
+        });
+        const has = (await hostIsolation(kind)).kind;
+        expect(isolation.kind).toBe(has);
+        if (has === "none") return;
+        const look = `console.log(JSON.stringify(require("node:fs").readdirSync("${dataDirectory}")));`;
+        expect(await outputOf(scriptCall("a.js", look), { isolation })).toEqual([]);
+      } finally {
+        await rm(dataDirectory, { recursive: true, force: true });
+      }
+    },
+  );
 
   test.runIf(canIsolate)("lets scripts read what the operator names, and not write it", async () => {
     const look = `
