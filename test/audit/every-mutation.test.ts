@@ -255,9 +255,10 @@ describe("while the audit table takes nothing", () => {
     });
   });
 
-  /** Nothing is under way any more. */
+  /** Nothing is under way any more, nor wakes up soon. */
   async function settled(): Promise<void> {
-    const busy = "select 1 from run where finished_at is null and owner_id is not null limit 1";
+    const busy = `select 1 from run
+      where finished_at is null and (owner_id is not null or wake_at < now() + interval '1 minute') limit 1`;
     await expect.poll(() => rows(busy), { timeout: 20_000 }).toEqual([]);
   }
 });
