@@ -1,4 +1,5 @@
-import { chmod, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { chmod, link, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeDurably } from "./durable-file.ts";
 import { isObject } from "./json.ts";
@@ -38,8 +39,7 @@ export async function openStateDirectory(path: string): Promise<StateDirectory> 
     );
   }
   await chmod(path, 0o700);
-  const lock = join(path, "lock");
-  await claim(lock, path);
+  const lock = await claim(path);
   const identityFile = join(path, "agent.json");
   return {
     path,
@@ -53,25 +53,63 @@ export async function openStateDirectory(path: string): Promise<StateDirectory> 
   };
 }
 
-const claimTriesMax = 3;
+const claimTriesMax = 10;
+const lockName = /^lock-(\d{1,15})$/;
 
-async function claim(lock: string, path: string): Promise<void> {
-  const own = `${process.pid} ${processStart(process.pid) ?? ""}\n`;
-  for (let attempt = 0; attempt < claimTriesMax; attempt++) {
-    try {
-      await writeFile(lock, own, { flag: "wx", mode: 0o600 });
-      return;
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+/**
+ * Locks are numbered, and the one with the highest number counts. Whoever finds its holder dead makes the next one, which only one process can:
+ * to remove a dead one's first would be to remove, sometimes, that of somebody who was quicker.
+ * @returns The lock, to be removed at the end.
+ */
+async function claim(path: string): Promise<string> {
+  const draft = join(path, `claim-${randomUUID()}`);
+  await writeFile(draft, `${process.pid} ${processStart(process.pid) ?? ""}\n`, { mode: 0o600 });
+  try {
+    for (let attempt = 0; attempt < claimTriesMax; attempt++) {
+      const locks = await locksIn(path);
+      await refuseLiving(path, locks);
+      const own = join(path, `lock-${(locks.at(-1) ?? 0) + 1}`);
+      if (!(await isLinked(draft, own))) continue;
+      // Where the numbers began anew since they were read, another one may be lower.
+      const others = (await locksIn(path)).filter((number) => join(path, `lock-${number}`) !== own);
+      await refuseLiving(path, others).catch(async (error: unknown) => {
+        await rm(own, { force: true });
+        throw error;
+      });
+      for (const number of others) await rm(join(path, `lock-${number}`), { force: true });
+      return own;
     }
-    const holder = await readFile(lock, "utf8").catch(() => "");
-    if (isAlive(holder)) {
-      const message = `Another agent (process ${holder.split(" ")[0]}) uses ${path}. End it first, or name another directory with --state.`;
-      throw new StateUnusable(message);
-    }
-    await rm(lock, { force: true });
+    throw new StateUnusable(`${path} is being claimed by another agent.`);
+  } finally {
+    await rm(draft, { force: true });
   }
-  throw new StateUnusable(`${path} is being claimed by another agent.`);
+}
+
+/** Their numbers, the lowest first. */
+async function locksIn(path: string): Promise<number[]> {
+  const numbers = (await readdir(path)).flatMap((name) => lockName.exec(name)?.[1] ?? []);
+  return numbers.map(Number).sort((a, b) => a - b);
+}
+
+/** @throws StateUnusable */
+async function refuseLiving(path: string, locks: readonly number[]): Promise<void> {
+  for (const number of locks) {
+    const holder = await readFile(join(path, `lock-${number}`), "utf8").catch(() => "");
+    if (!isAlive(holder)) continue;
+    const message = `Another agent (process ${holder.split(" ")[0]}) uses ${path}. End it first, or name another directory with --state.`;
+    throw new StateUnusable(message);
+  }
+}
+
+/** With all that is in it, or not at all; false where there is one. */
+async function isLinked(draft: string, lock: string): Promise<boolean> {
+  try {
+    await link(draft, lock);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
 }
 
 /** Whether the process that a lock names lives, and is not another one with its number. */
