@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as immediate, setTimeout as sleep } from "node:timers/promises";
 import { bounds } from "./bounds.ts";
 import { createGuard } from "./guard.ts";
 import { hasLivingMember, killMarked, killQuietly } from "./processes.ts";
@@ -137,11 +137,21 @@ async function endGroup(group: number): Promise<void> {
   }
 }
 
-/** Waits for the last bytes. Whoever still holds the pipes, unseen, does not hold up the task. */
+/** Of the patience with pipes that do not close. */
+const spells = 20;
+
+/**
+ * Waits for the last bytes. Whoever still holds the pipes, unseen, does not hold up the task. A loop that is held up can run timers for seconds
+ * without looking at a pipe; an immediate comes only after it has looked, so what was written is read before this gives up.
+ */
 async function closed({ stdout, stderr }: ScriptPipes): Promise<void> {
-  const ends = [stdout, stderr].map((stream) => (stream.closed ? Promise.resolve() : once(stream, "close")));
-  const given = new AbortController();
-  const patience = sleep(bounds.scriptGoneMs, undefined, { signal: given.signal }).catch(() => {});
-  await Promise.race([Promise.all(ends), patience]);
-  given.abort();
+  const streams = [stdout, stderr];
+  const ends = Promise.all(streams.map((stream) => (stream.closed ? Promise.resolve() : once(stream, "close"))));
+  for (let spell = 0; spell < spells && streams.some((stream) => !stream.closed); spell++) {
+    const given = new AbortController();
+    const patience = sleep(bounds.scriptGoneMs / spells, undefined, { signal: given.signal }).catch(() => {});
+    await Promise.race([ends, patience]);
+    given.abort();
+    await immediate();
+  }
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as immediate, setTimeout as sleep } from "node:timers/promises";
 import { limits } from "../core/limits.ts";
 import { socketDirectoryPrefix } from "./socket-directory.ts";
 
@@ -64,7 +64,11 @@ function makeLockStale(clusterDirectory: string): void {
 
 async function waitUntilGone(clusterDirectory: string, forMs: number): Promise<void> {
   const end = performance.now() + forMs;
-  while (postgresProcesses(clusterDirectory).length > 0 && performance.now() < end) await sleep(20);
+  while (postgresProcesses(clusterDirectory).length > 0 && performance.now() < end) {
+    await sleep(20);
+    // Where a look takes longer than the wait, timers alone would keep the server from everything else.
+    await immediate();
+  }
 }
 
 /** Live PostgreSQL processes of a cluster, without zombies. Each of them works in the cluster's directory. */

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { constants } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as immediate, setTimeout as sleep } from "node:timers/promises";
 import { limits } from "../core/limits.ts";
 import { isZombie, processStatus } from "../core/process-status.ts";
 import type { Guard } from "./guard.ts";
@@ -190,13 +190,20 @@ async function hasLivingMember(group: number): Promise<boolean> {
   });
 }
 
-/** Waits for the last bytes. Whoever still holds the pipes, unseen, does not hold up the attempt. */
+/** Of the patience with pipes that do not close. */
+const spells = 20;
+
+/**
+ * Waits for the last bytes. Whoever still holds the pipes, unseen, does not hold up the attempt. A loop that is held up can run timers for seconds
+ * without looking at a pipe; an immediate comes only after it has looked, so what was written is read before this gives up.
+ */
 async function closed(streams: readonly Socket[]): Promise<void> {
-  const ends = streams.map((stream) => (stream.closed ? Promise.resolve() : once(stream, "close")));
-  const given = new AbortController();
-  await Promise.race([
-    Promise.all(ends),
-    sleep(limits.scriptGoneMs, undefined, { signal: given.signal }).catch(() => {}),
-  ]);
-  given.abort();
+  const ends = Promise.all(streams.map((stream) => (stream.closed ? Promise.resolve() : once(stream, "close"))));
+  for (let spell = 0; spell < spells && streams.some((stream) => !stream.closed); spell++) {
+    const given = new AbortController();
+    const patience = sleep(limits.scriptGoneMs / spells, undefined, { signal: given.signal }).catch(() => {});
+    await Promise.race([ends, patience]);
+    given.abort();
+    await immediate();
+  }
 }
