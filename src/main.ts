@@ -13,8 +13,9 @@ await main();
 async function main(): Promise<void> {
   try {
     const app = await start();
-    process.stdout.write(banner(app));
+    // Before the banner: who reads that it is up may ask it to stop at once.
     stopOnSignal(app);
+    process.stdout.write(banner(app));
   } catch (error) {
     process.stderr.write(`${paragraph(error)}\n`);
     process.exit(1);
