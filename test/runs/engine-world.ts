@@ -144,9 +144,10 @@ export class EngineWorld {
     return engine;
   }
 
-  /** Stops the engines of one test. */
+  /** Stops the engines of one test, and waits for what they gave up in the database: its locks and ours would wait for each other. */
   async reset(): Promise<void> {
     await Promise.all(this.#engines.splice(0).map((engine) => engine.stop()));
+    await this.until(async () => (await this.pool.query(othersAtWorkSql)).rowCount === 0);
     await this.pool.query("truncate run, run_event, run_signal, node, approval, trigger_event");
   }
 
@@ -222,6 +223,11 @@ export class EngineWorld {
     );
   }
 }
+
+/** A statement goes on when its client has dropped the connection. */
+const othersAtWorkSql = `
+select pid from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid() and state <> 'idle'`;
 
 const freeRunSql = `
 with born as (
