@@ -54,7 +54,9 @@ const Environment = z.object({
     .regex(/^[\x21-\x7e]+$/, "must have visible ASCII characters only, and no blanks")
     .max(limits.tokenLengthMax, `must have at most ${limits.tokenLengthMax} characters`)
     .optional()
-    .describe("The first admin's token, instead of a generated one."),
+    .describe(
+      "An admin's token of the first tenant, instead of a generated one; also at a later start, where that was lost.",
+    ),
   JWT_ISSUER: optional.describe(
     "Identity provider whose JWTs are taken besides API tokens: exactly its `iss`. See docs/identity.md for all of these.",
   ),

@@ -28,7 +28,15 @@ async function start(): Promise<App> {
   const opening = openDatabase(config, log);
   // The larger part of the code is loaded while PostgreSQL starts.
   const [{ startApp }, database] = await Promise.all([import("./app.ts"), opening]);
-  return startApp(config, { log, database });
+  return startApp(config, { log, database, showAdminToken });
+}
+
+/** @returns When it is written. */
+function showAdminToken(token: string): Promise<void> {
+  const text = `\n  The admin's token, shown this once and stored nowhere:\n    ${token}\n`;
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 function stopOnSignal(app: App): void {
@@ -70,13 +78,7 @@ function banner({ url, adminToken }: App): string {
     "",
     ...(adminToken === undefined
       ? ["  Next, with an admin's token:", `    ${place}ADMIN_TOKEN=<token> npm run example`]
-      : [
-          "  The admin's token, shown this once and stored nowhere:",
-          `    ${adminToken}`,
-          "",
-          "  Next, in a second terminal:",
-          `    ${place}ADMIN_TOKEN=${adminToken} npm run example`,
-        ]),
+      : ["  Next, in a second terminal:", `    ${place}ADMIN_TOKEN=${adminToken} npm run example`]),
     "",
   ];
   return `${lines.join("\n")}\n`;

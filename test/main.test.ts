@@ -41,17 +41,23 @@ async function start(environment: Record<string, string>): Promise<Started> {
   return { output: () => output, errors: () => errors, url, signal: (name) => child.kill(name), exited };
 }
 
+/** What the token that a start has shown is good for; undefined where it is refused, or there is none. */
+async function rolesOf({ url, output }: Started): Promise<string[] | undefined> {
+  const token = /\n\s+(rip_\S+)\n/.exec(output())?.[1];
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    body: '{"query":"{ viewer { name roles } }"}',
+  });
+  const { data } = (await response.json()) as { data?: { viewer?: { roles: string[] } } | null };
+  return data?.viewer?.roles;
+}
+
 describe("npm start", () => {
   test("comes up on an empty directory, shows an admin's token once, and stops cleanly", async () => {
     const first = await start({});
     expect(first.errors()).toBe("");
-    const token = /\n\s+(rip_\S+)\n/.exec(first.output())?.[1];
-    const response = await fetch(first.url, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body: '{"query":"{ viewer { name roles } }"}',
-    });
-    expect(await response.json()).toMatchObject({ data: { viewer: { roles: ["admin"] } } });
+    expect(await rolesOf(first)).toEqual(["admin"]);
     const ready = await fetch(new URL("/ready", first.url));
     expect([ready.status, await ready.json()]).toMatchObject([200, { ready: true }]);
     first.signal("SIGTERM");
@@ -75,15 +81,22 @@ describe("npm start", () => {
     expect(errors()).not.toMatch(/\n\s+at |hunter2/);
   });
 
-  test("tells that the port is in use, and how to choose another", async () => {
+  test("tells that the port is in use, and shows the admin's token at the first start that comes up", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
     const { port } = taken.address() as { port: number };
-    const { exited, errors } = await start({ PORT: String(port) });
+    const place = { DATA_DIR: path.join(directory, "taken") };
+    const { exited, errors, output } = await start({ ...place, PORT: String(port) });
     expect(await exited).toBe(1);
     expect(errors()).toContain(`port ${port} of 127.0.0.1 is in use`);
     expect(errors()).not.toMatch(/\n\s+at /);
+    expect(output()).toBe("");
     taken.close();
+
+    const second = await start(place);
+    expect(await rolesOf(second)).toEqual(["admin"]);
+    second.signal("SIGTERM");
+    expect(await second.exited).toBe(0);
   });
 
   test("tells that the database does not answer", async () => {

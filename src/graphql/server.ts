@@ -12,24 +12,21 @@ import { type Caller, createPipeline, type Pipeline, type PipelineOptions } from
 import { answerPost, type Download, type PostHandler } from "./posts.ts";
 import { refuse, sendJson } from "./refusal.ts";
 import { isRefusal, type RequestParams, readParams } from "./request-params.ts";
+import { type ServedDocument, sendDocument } from "./served-documents.ts";
 import { type Asker, createSharedQueries, type SharedQueries } from "./shared-queries.ts";
 import { createSockets, type Sockets } from "./sockets.ts";
 import { type StreamWatch, watchStreams } from "./stream-watch.ts";
-
-export interface ServedDocument {
-  readonly contentType: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
 
 export interface EdgeOptions extends PipelineOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** What comes before this has resolved waits for it, and the node is not ready; it does not reject. */
+  readonly opened?: Promise<void>;
   /** Origins of foreign pages that may call us; `*` for all. */
   readonly allowedOrigins: readonly string[];
   /** Fixed documents for everybody by path, such as `/api/actions/schema`; one that takes work is made when it is first asked for. */
-  readonly documents: Readonly<Record<string, ServedDocument | (() => Promise<ServedDocument>)>>;
+  readonly documents: Readonly<Record<string, ServedDocument>>;
   /** What rooms answer to a POST by path, such as `/events`, or to a GET by a download. */
   readonly posts?: Readonly<Record<string, PostHandler | Download>>;
   /** What this node needs to do its work, by name, and whether it is there. */
@@ -69,7 +66,7 @@ interface Parts {
   readonly sockets: Sockets;
   readonly sharedQueries: SharedQueries;
   readonly graphiql: ReturnType<typeof createGraphiql>;
-  readonly state: { isStopping: boolean };
+  readonly state: { isStopping: boolean; opening: Promise<void> | undefined };
 }
 
 /** Opens the one port of the product. @throws the error of `listen` (EADDRINUSE, EACCES). */
@@ -100,8 +97,11 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     sockets,
     sharedQueries: createSharedQueries({ pipeline, askerOf: options.askerOf, waitMs: times?.sharedWaitMs }),
     graphiql: createGraphiql(),
-    state: { isStopping: false },
+    state: { isStopping: false, opening: options.opened },
   };
+  void options.opened?.then(() => {
+    parts.state.opening = undefined;
+  });
   const server = createServer({ maxHeaderSize: limits.requestHeaderBytesMax, requestTimeout: limits.requestReceiveMs });
   const underWay = new Set<ServerResponse>();
   server.on("request", (request, response) => {
@@ -159,6 +159,7 @@ async function handle(parts: Parts, request: IncomingMessage, response: ServerRe
   const path = (request.url ?? "").split("?")[0] ?? "";
   if (path === "/health") return sendJson(response, 200, { status: "ok" });
   if (path === "/ready") return answerReadiness(parts, response);
+  if (parts.state.opening) await parts.state.opening;
   const { posts = {} } = parts.options;
   const handler = Object.hasOwn(posts, path) ? posts[path] : undefined;
   if (handler) {
@@ -172,13 +173,8 @@ async function handle(parts: Parts, request: IncomingMessage, response: ServerRe
   }
   if (path === "/graphql") return handleGraphql(parts, request, response);
   const document = Object.hasOwn(parts.options.documents, path) ? parts.options.documents[path] : undefined;
-  if (document && (request.method === "GET" || request.method === "HEAD")) {
-    const { contentType, body, headers } = typeof document === "function" ? await document() : document;
-    const length = Buffer.byteLength(body);
-    response.writeHead(200, { ...headers, "content-type": contentType, "content-length": length });
-    response.end(request.method === "HEAD" ? undefined : body);
-    return;
-  }
+  if (document && (request.method === "GET" || request.method === "HEAD"))
+    return sendDocument(document, request, response);
   refuse(request, response, {
     status: 404,
     code: "NOT_FOUND",
@@ -187,7 +183,7 @@ async function handle(parts: Parts, request: IncomingMessage, response: ServerRe
 }
 
 async function answerReadiness({ options, state }: Parts, response: ServerResponse): Promise<void> {
-  const checks = { ...(await options.readiness()), accepting: !state.isStopping };
+  const checks = { ...(await options.readiness()), accepting: !(state.isStopping || state.opening) };
   const isReady = Object.values(checks).every(Boolean);
   sendJson(response, isReady ? 200 : 503, { ready: isReady, checks });
 }
@@ -281,7 +277,9 @@ function upgrade(parts: Parts, request: IncomingMessage, { socket, head }: { soc
   if (path !== "/graphql") return void refuseWith("404 Not Found");
   if (!parts.origins.isAllowed(origin, host)) return void refuseWith("403 Forbidden");
   if (parts.state.isStopping) return void refuseWith("503 Service Unavailable");
-  parts.sockets.accept(request, socket, head);
+  const accept = () => parts.sockets.accept(request, socket, head);
+  if (parts.state.opening) void parts.state.opening.then(accept);
+  else accept();
 }
 
 function fail({ options, pipeline }: Parts, error: unknown, response: ServerResponse): void {

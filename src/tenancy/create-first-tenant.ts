@@ -25,13 +25,18 @@ interface FirstTenantOptions {
   readonly clock: Clock;
   /** `ADMIN_TOKEN`: the admin's token instead of a generated one. A changed one replaces the one before. */
   readonly adminToken: string | undefined;
+  /**
+   * Shows a generated token to the operator. It counts only when this has resolved, and the tenant with it: whatever happens in between, a
+   * token that nobody has seen lets nobody in, and the next start makes another.
+   */
+  readonly show?: ((generatedToken: string) => Promise<void>) | undefined;
 }
 
 /**
- * Makes sure that there is the host tenant with an admin. Safe when several nodes start at once.
+ * Makes sure that there is the host tenant with an admin. Safe when several nodes start at once: one makes and shows the token.
  * @throws Error (the server can't start) when `ADMIN_TOKEN` can't be sent as a bearer token, or is another tenant's or no admin's.
  */
-export async function createFirstTenant({ em, clock, adminToken }: FirstTenantOptions): Promise<FirstTenant> {
+export async function createFirstTenant({ em, clock, adminToken, show }: FirstTenantOptions): Promise<FirstTenant> {
   if (adminToken !== undefined && !isSendableToken(adminToken)) {
     throw new Error(`ADMIN_TOKEN has 1 to ${limits.tokenLengthMax} visible ASCII characters and no blanks.`);
   }
@@ -52,6 +57,8 @@ export async function createFirstTenant({ em, clock, adminToken }: FirstTenantOp
     if (found) return { tenantId: tenant.id, generatedToken: undefined, isConfiguredTokenRevoked: false };
     const generatedToken = generateToken();
     addAdminToken(transaction, { tenantId: tenant.id, hash: hashToken(generatedToken), name: "first admin" });
+    await transaction.flush();
+    await show?.(generatedToken);
     return { tenantId: tenant.id, generatedToken, isConfiguredTokenRevoked: false };
   });
 }

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { limits } from "../../src/core/limits.ts";
+import { connect as connectSocket } from "./raw-socket.ts";
 import { openToyEdge, type ToyEdge } from "./toy-edge.ts";
 
 let edge: ToyEdge;
@@ -224,6 +225,34 @@ describe("the other routes", () => {
       expect([response.status, await codeOf(response)]).toEqual([404, "NOT_FOUND"]);
     },
   );
+});
+
+describe("a server that is not quite up", () => {
+  test("is alive but not ready, and answers what comes early as soon as it is", async () => {
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+    const early = await openToyEdge({ opened });
+    const client = connect(early.port, "127.0.0.1").setEncoding("utf8");
+    let heard = "";
+    client.on("data", (text) => {
+      heard += text;
+    });
+    // It says that it has the request before it looks at it.
+    const headers = `host: x\r\ncontent-type: application/json\r\ncontent-length: ${mutation.length}\r\nexpect: 100-continue`;
+    client.write(`POST /graphql HTTP/1.1\r\n${headers}\r\n\r\n${mutation}`);
+    await expect.poll(() => heard).toContain("100 Continue");
+    const socket = connectSocket(early.wsUrl);
+    const statusOf = async (path: string) => (await fetch(new URL(path, early.url))).status;
+    expect([await statusOf("/health"), await statusOf("/ready")]).toEqual([200, 503]);
+    expect(early.toy.contexts).toEqual([]);
+    expect(heard).not.toContain("200 OK");
+
+    open();
+    await expect.poll(() => heard).toContain('{"data":{"change":"changed"}}');
+    (await socket).socket.terminate();
+    expect(await statusOf("/ready")).toBe(200);
+    client.destroy();
+    await early.close();
+  });
 });
 
 describe("a server that is stopping", () => {

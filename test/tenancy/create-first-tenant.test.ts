@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openOrm } from "../../src/database/orm.ts";
+import { type Orm, openOrm } from "../../src/database/orm.ts";
 import { entities } from "../../src/entities.ts";
 import { hashToken } from "../../src/tenancy/api-token.ts";
 import { createFirstTenant } from "../../src/tenancy/create-first-tenant.ts";
@@ -14,6 +14,16 @@ const start = (adminToken?: string) => createFirstTenant({ em: database.orm.em, 
 const tokens = () => database.orm.em.fork().find(ApiToken, {}, { orderBy: { id: "asc" } });
 const isValid = async (text: string) =>
   (await database.orm.em.fork().count(ApiToken, { hash: hashToken(text), revokedAt: null })) === 1;
+
+/** How many connections wait for an advisory lock in this database. */
+async function waitingForLock({ em }: Orm): Promise<number> {
+  const rows = await em
+    .fork()
+    .execute<{ pid: number }[]>(
+      "select pid from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())",
+    );
+  return rows.length;
+}
 
 beforeEach(async () => {
   database = await createTestDatabase();
@@ -41,6 +51,48 @@ describe("the first tenant", () => {
       expect(await tokens()).toHaveLength(1);
     } finally {
       await Promise.all(nodes.map((node) => node.close(true)));
+    }
+  });
+
+  test("is not there, nor its token, until the token has been shown", async () => {
+    const shown: string[] = [];
+    const show = async (text: string) => {
+      shown.push(text);
+      expect(await isValid(text)).toBe(false);
+    };
+    const failing = createFirstTenant({
+      ...{ em: database.orm.em, clock, adminToken: undefined },
+      show: async (text) => {
+        await show(text);
+        throw new Error("Nobody reads it.");
+      },
+    });
+    await expect(failing).rejects.toThrow("Nobody reads it.");
+    expect(await database.orm.em.fork().count(Tenant)).toBe(0);
+
+    const second = await createFirstTenant({ em: database.orm.em, clock, adminToken: undefined, show });
+    expect(shown).toEqual([expect.any(String), second.generatedToken]);
+    expect([await isValid(shown[0] ?? ""), await isValid(shown[1] ?? "")]).toEqual([false, true]);
+    await createFirstTenant({ em: database.orm.em, clock, adminToken: undefined, show });
+    expect(shown).toHaveLength(2);
+  });
+
+  test("is made by another node when the first one fails while it shows the token", async () => {
+    const other = await openOrm(database.address, entities);
+    try {
+      let second: ReturnType<typeof createFirstTenant> | undefined;
+      const first = createFirstTenant({
+        ...{ em: database.orm.em, clock, adminToken: undefined },
+        show: async () => {
+          second = createFirstTenant({ em: other.em, clock, adminToken: undefined });
+          await expect.poll(() => waitingForLock(database.orm)).toBe(1);
+          throw new Error("This node is going down.");
+        },
+      });
+      await expect(first).rejects.toThrow("This node is going down.");
+      expect(await isValid((await second)?.generatedToken ?? "")).toBe(true);
+    } finally {
+      await other.close(true);
     }
   });
 
