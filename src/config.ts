@@ -110,6 +110,12 @@ const Environment = z.object({
     .describe(
       "Isolation of local scripts: required refuses them where the host has none, preferred runs them all the same, off never isolates; auto is required with DATABASE_URL, else preferred.",
     ),
+  LOCAL_NETWORK: z
+    .enum(["host", "none"])
+    .default("host")
+    .describe(
+      "Network of local scripts: host is that of the server, none is none at all; with none a host that can't isolate scripts does not start.",
+    ),
   LOCAL_PATHS: list.describe("Further paths of the host that isolated scripts may read, such as /opt/tools."),
   LOG_LEVEL: z
     .enum(["debug", "info", "warn", "error", "silent"])
@@ -125,6 +131,16 @@ const Environment = z.object({
   PLUGINS: list.describe("Modules with further live actions: paths of files, or names of packages."),
 });
 
+const Settings = Environment.refine(
+  ({ LOCAL_ISOLATION, LOCAL_NETWORK }) => LOCAL_NETWORK === "host" || LOCAL_ISOLATION !== "off",
+  {
+    path: ["LOCAL_NETWORK"],
+    // Also beside other mistakes.
+    when: () => true,
+    error: "can only be none where scripts are isolated: leave LOCAL_ISOLATION=off out",
+  },
+);
+
 export type Config = Readonly<z.infer<typeof Environment>>;
 
 /** The environment does not make a configuration. The message tells every mistake, one a line, and never a value. */
@@ -139,7 +155,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       .map((name) => [name, environment[name]] as const)
       .filter(([, value]) => value !== undefined && value.trim() !== ""),
   );
-  const parsed = Environment.safeParse(given);
+  const parsed = Settings.safeParse(given);
   if (parsed.success) return Object.freeze(parsed.data);
   const mistakes = parsed.error.issues.map(({ path, message }) => `  ${path.join(".")}: ${message}`);
   throw new ConfigError(`Cannot start, the configuration is wrong:\n${mistakes.join("\n")}`);

@@ -39,6 +39,13 @@ describe("the configuration", () => {
     expect(errorOf({ PORT }).message).toContain("PORT: ");
   });
 
+  test("refuses to keep scripts from the network without isolating them, and tells it beside other mistakes", () => {
+    const wrong = { LOCAL_NETWORK: "none", LOCAL_ISOLATION: "off", PORT: "x" };
+    expect(errorOf(wrong).message).toMatch(/PORT: [^]*LOCAL_NETWORK: can only be none where scripts are isolated/);
+    expect(readConfig({ LOCAL_NETWORK: "none" }).LOCAL_NETWORK).toBe("none");
+    expect(readConfig({ LOCAL_ISOLATION: "off" }).LOCAL_NETWORK).toBe("host");
+  });
+
   test("describes each variable as a row of a table", () => {
     const rows = describeConfig().split("\n");
     expect(rows).toContain("| `PORT` | `4000` | Port of the API; 0 takes any free one. |");

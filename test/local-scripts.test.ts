@@ -1,10 +1,13 @@
+import { once } from "node:events";
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readConfig } from "../src/config.ts";
+import { silentLog } from "../src/core/log.ts";
 import { startLocalScripts } from "../src/local-scripts.ts";
-import { hostIsolation, scriptCall } from "./executors/scripts.ts";
+import { hostIsolation, noIsolation, scriptCall } from "./executors/scripts.ts";
 
 describe("the local scripts of a server", () => {
   let directory = "";
@@ -13,7 +16,7 @@ describe("the local scripts of a server", () => {
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  async function start(isAlone: boolean, settings: Record<string, string> = {}) {
+  async function start(isAlone: boolean, settings: Record<string, string> = {}, call = scriptCall("a.sh", "echo 1")) {
     const events: string[] = [];
     const warn = (_fields: object, event?: string) => void events.push(event ?? "");
     const log = { debug: () => {}, info: () => {}, warn, error: warn };
@@ -21,7 +24,7 @@ describe("the local scripts of a server", () => {
     const scripts = await startLocalScripts({ config, log: log as never, isAlone });
     const lines: string[] = [];
     const outcome = await scripts.execute({
-      call: scriptCall("a.sh", "echo 1"),
+      call,
       ...{ idempotencyKey: "k", timeoutMs: 20_000, signal: new AbortController().signal, secrets: [] },
       onLog: (_stream, text) => lines.push(text),
     });
@@ -50,6 +53,33 @@ describe("the local scripts of a server", () => {
     expect(outcome).toEqual({ status: "SUCCEEDED", output: 1 });
     // The sandbox has what the host has all the same.
     expect(scripts.sandboxRefusal() === undefined).toBe((await hostIsolation()).kind !== "none");
+  });
+
+  test("reach nothing by network where the operator says so, or do not start where the host can't keep them from it", async () => {
+    const { lack } = await hostIsolation();
+    const settings = { LOCAL_NETWORK: "none", LOCAL_ISOLATION: "preferred" };
+    const listener = createServer((socket) => socket.on("error", () => {}).end()).listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    const { port } = listener.address() as AddressInfo;
+    const connect = `require("node:net").connect(${port}, "127.0.0.1").on("connect", () => console.log(1)).on("error", ({ code }) => console.log(JSON.stringify(code)))`;
+    const reach = scriptCall("a.js", connect);
+    try {
+      expect((await start(true, { EGRESS_ALLOW: "127.0.0.1" }, reach)).outcome).toMatchObject({ output: 1 });
+      if (lack) await expect(start(true, settings, reach)).rejects.toThrow(lack.reason);
+      else {
+        const { outcome } = await start(true, settings, reach);
+        expect(outcome).toMatchObject({ status: "SUCCEEDED", output: expect.stringMatching(/^E[A-Z]+$/) });
+      }
+    } finally {
+      listener.close();
+    }
+    const refused = startLocalScripts({
+      ...{ config: readConfig({ DATA_DIR: directory, ...settings }), log: silentLog, isAlone: true },
+      isolation: noIsolation,
+    });
+    await expect(refused).rejects.toThrow(
+      /^LOCAL_NETWORK=none .* This is a test\. End it\. Or .* LOCAL_NETWORK=host\.$/,
+    );
   });
 
   test("do not start with a path for scripts that holds the server's own data, lies in it or leads there", async () => {

@@ -8,11 +8,23 @@ import type { IsolationLack } from "./isolation-lack.ts";
  */
 export type ProductionIsolation = "required" | "preferred" | "off";
 
-/** What the operator set; `auto` is `required` for a server whose database others may share, else `preferred`. */
+/** The network that scripts outside of the sandbox have. */
+export type ScriptNetwork = "host" | "none";
+
+interface Place {
+  readonly isEmbedded: boolean;
+  readonly network?: ScriptNetwork;
+}
+
+/**
+ * What the operator set; `auto` is `required` for a server whose database others may share, else `preferred`. Without network it is always
+ * `required`, since nothing else keeps a script from it.
+ */
 export function productionIsolation(
   setting: ProductionIsolation | "auto",
-  { isEmbedded }: { readonly isEmbedded: boolean },
+  { isEmbedded, network = "host" }: Place,
 ): ProductionIsolation {
+  if (network === "none") return "required";
   if (setting !== "auto") return setting;
   return isEmbedded ? "preferred" : "required";
 }
@@ -33,6 +45,12 @@ export function refusalOf(
   if (production !== "required") return undefined;
   const wayOut = "Or let scripts run unprotected, by LOCAL_ISOLATION=preferred.";
   return { code: "isolation_unavailable", message: `${lack.reason} ${lack.remedy} ${wayOut}` };
+}
+
+/** Why a server does not start whose scripts are to have no network; undefined where it can keep them from it. */
+export function networkRefusal(network: ScriptNetwork, { lack }: Isolation): string | undefined {
+  if (network === "host" || lack === undefined) return undefined;
+  return `LOCAL_NETWORK=none can't be kept here. ${lack.reason} ${lack.remedy} Or let scripts have the host's network, by LOCAL_NETWORK=host.`;
 }
 
 /** What the log of an attempt says where its script is not isolated although it could be asked for. */

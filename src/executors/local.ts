@@ -6,7 +6,7 @@ import type { Attempt, Execute, ExecutedCommand, LocalCall, Outcome } from "./ex
 import { createGuard, type Guard } from "./guard.ts";
 import { scriptHome, scriptNode } from "./isolated-root.ts";
 import type { Enclosure, Isolation } from "./isolation.ts";
-import { type ProductionIsolation, refusalOf, unprotected } from "./isolation-policy.ts";
+import { type ProductionIsolation, refusalOf, type ScriptNetwork, unprotected } from "./isolation-policy.ts";
 import { createLogLines } from "./log-lines.ts";
 import { errorIn, readOutputInTurn } from "./output.ts";
 import { markVariable, ownServer } from "./process-marks.ts";
@@ -24,6 +24,8 @@ export interface LocalOptions {
   readonly isolation: Isolation;
   /** Of scripts outside of the sandbox, which is isolated always. */
   readonly production: ProductionIsolation;
+  /** Of scripts outside of the sandbox that are isolated; `host` by default. */
+  readonly network?: ScriptNetwork;
   /** What all processes of an isolated script may hold together; `limits.scriptTotalMemoryBytesMax` by default. */
   readonly memoryBytesMax?: number;
   /** The Node that runs `.js` and `.mjs`; the server's own by default. */
@@ -43,7 +45,7 @@ export function createLocalExecutor(options: LocalOptions): Execute<LocalCall> {
   const path = options.path ?? usualPath;
   const server = ownServer(options.workDirectory);
   const host: Host = {
-    ...{ isolation: options.isolation, production: options.production, server },
+    ...{ isolation: options.isolation, production: options.production, network: options.network ?? "host", server },
     memoryBytesMax: options.memoryBytesMax ?? limits.scriptTotalMemoryBytesMax,
     directory: resolve(options.workDirectory, server),
     open: { node, path: [path, dirname(node)].join(delimiter) },
@@ -62,6 +64,7 @@ interface Programs {
 interface Host {
   readonly isolation: Isolation;
   readonly production: ProductionIsolation;
+  readonly network: ScriptNetwork;
   readonly memoryBytesMax: number;
   readonly server: string;
   readonly directory: string;
@@ -141,7 +144,8 @@ async function runIn(work: Work): Promise<ScriptEnd | undefined> {
     IDEMPOTENCY_KEY: attempt.idempotencyKey,
     [markVariable]: mark,
   };
-  const enclosed = enclosure?.command({ argv: command.argv, home, hasNetwork: !attempt.sandbox });
+  const hasNetwork = !attempt.sandbox && host.network === "host";
+  const enclosed = enclosure?.command({ argv: command.argv, home, hasNetwork });
   const run = {
     ...{ argv: enclosed?.argv ?? command.argv, environment: { ...environment, ...enclosed?.environment } },
     ...{ cwd: directory.package, mark, timeoutMs, signal, isEnclosed: enclosure !== undefined },

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Json } from "../../src/core/json.ts";
-import { hostIsolations, outputOf, runLocal, scriptCall } from "./scripts.ts";
+import { type Given, hostIsolations, outputOf, runLocal, scriptCall } from "./scripts.ts";
 
 const isolations = await hostIsolations();
 const isRoot = process.getuid?.() === 0;
@@ -40,14 +40,14 @@ describe.each(isolations)("a script isolated by $kind", (isolation) => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  const run = (script: string, given: Record<string, Json> = {}, sandbox?: true): Promise<Json> =>
+  const run = (script: string, given: Record<string, Json> = {}, how: Given = {}): Promise<Json> =>
     outputOf(
       scriptCall(
         "a.mjs",
         `import fs from "node:fs";\nconst given = JSON.parse(fs.readFileSync(0, "utf8"));\n${connect}\n${script}`,
         { arguments: given },
       ),
-      { isolation, production: "required", ...(sandbox && { sandbox }) },
+      { isolation, production: "required", ...how },
     );
 
   test("sees no process but its own, and nothing of the server's", async () => {
@@ -157,7 +157,7 @@ describe.each(isolations)("a script isolated by $kind", (isolation) => {
     expect(found).toHaveLength(3);
   });
 
-  test("has the host's network in production, and none at all in the sandbox", async () => {
+  test("has the host's network in production unless the operator says otherwise, and none at all in the sandbox", async () => {
     const script = `
       import os from "node:os";
       const reached = await Promise.all([connect({ port: given.port, host: "127.0.0.1" }), connect({ port: 80, host: "169.254.169.254" }), connect({ port: 443, host: "192.0.2.1" })]);
@@ -165,10 +165,12 @@ describe.each(isolations)("a script isolated by $kind", (isolation) => {
     expect(
       await run("console.log(JSON.stringify(await connect({ port: given.port, host: '127.0.0.1' })))", { port }),
     ).toBe("connected");
-    const found = (await run(script, { port }, true)) as { reached: string[]; outside: number };
-    expect(found.outside).toBe(0);
-    expect(found.reached).not.toContain("connected");
-    expect(found.reached).not.toContain("timeout");
+    for (const how of [{ sandbox: true }, { network: "none" }] as const) {
+      const found = (await run(script, { port }, how)) as { reached: string[]; outside: number };
+      expect(found.outside).toBe(0);
+      expect(found.reached).not.toContain("connected");
+      expect(found.reached).not.toContain("timeout");
+    }
   });
 
   test("tells in the sandbox which command ran, with secrets masked and its exit code", async () => {

@@ -127,6 +127,11 @@ describe("what an operator is told", () => {
       expect(productionIsolation(setting, { isEmbedded: false })).toBe(setting);
   });
 
+  test("is required whatever the setting says where scripts are to have no network", () => {
+    for (const setting of ["auto", "required", "preferred", "off"] as const)
+      expect(productionIsolation(setting, { isEmbedded: true, network: "none" })).toBe("required");
+  });
+
   test("is a warning where scripts are not isolated as they could be, and nothing where they are", () => {
     const good = { ...noIsolation, kind: "unshare" as const, lack: undefined };
     const { lack: _none, ...isolating } = { ...good };

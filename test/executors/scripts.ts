@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Json } from "../../src/core/json.ts";
 import type { LocalCall, Outcome } from "../../src/executors/executor.ts";
 import { type Isolation, probeIsolation, withoutIsolation } from "../../src/executors/isolation.ts";
-import type { ProductionIsolation } from "../../src/executors/isolation-policy.ts";
+import type { ProductionIsolation, ScriptNetwork } from "../../src/executors/isolation-policy.ts";
 import { createLocalExecutor } from "../../src/executors/local.ts";
 import { sweepLeftovers } from "../../src/executors/sweep.ts";
 
@@ -47,6 +47,7 @@ export interface Given {
   readonly isolation?: Isolation;
   /** `required` by default, where this host can; else `off`. */
   readonly production?: ProductionIsolation;
+  readonly network?: ScriptNetwork;
   readonly sandbox?: true;
   readonly memoryBytesMax?: number;
   readonly secrets?: readonly string[];
@@ -58,14 +59,28 @@ export interface Given {
 /** Runs a call in a work directory of its own, which it answers with its path, removed. */
 export async function runLocal(
   call: LocalCall,
-  { secrets = [], timeoutMs = 20_000, signal, onLog, isolation, production, sandbox, memoryBytesMax }: Given = {},
+  {
+    secrets = [],
+    timeoutMs = 20_000,
+    signal,
+    onLog,
+    isolation,
+    production,
+    network,
+    sandbox,
+    memoryBytesMax,
+  }: Given = {},
 ): Promise<{ outcome: Outcome; lines: string[]; workDirectory: string }> {
   const workDirectory = await mkdtemp(join(tmpdir(), "riposte-test-"));
   const lines: string[] = [];
   try {
     const ability = isolation ?? (await hostIsolation());
     const host = { workDirectory, isolation: ability, production: production ?? (ability.lack ? "off" : "required") };
-    const outcome = await createLocalExecutor({ ...host, ...(memoryBytesMax && { memoryBytesMax }) })({
+    const outcome = await createLocalExecutor({
+      ...host,
+      ...(network && { network }),
+      ...(memoryBytesMax && { memoryBytesMax }),
+    })({
       call,
       idempotencyKey: "run-1/step-1",
       timeoutMs,
