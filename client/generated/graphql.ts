@@ -563,6 +563,8 @@ export type SetActionEnabledInput = {
 
 /** What to allow. What is left out stays as it is. */
 export type SetLiveActionPolicyInput = {
+  /** How many minutes they have to decide, at most 30 days; null: 24 hours. */
+  approvalTimeoutMinutes?: number | null | undefined;
   /** Who may decide. Where nobody was named: role admin. */
   approvers?: Array<ApproverInput> | null | undefined;
   /** What the calls of one UTC month may cost; null takes the bound away. */

@@ -26,6 +26,11 @@ const ApprovalSchema = defineEntity({
     { properties: ["tenantId", "id"] },
     { properties: ["tenantId", "status", "id"] },
     { properties: ["tenantId", "changedXid"] },
+    {
+      name: "approval_of_dispatch_due",
+      expression: (columns, table, indexName) =>
+        `create index "${indexName}" on "${table.name}" ("${columns.expiresAt}") where "${columns.status}" = 'PENDING' and "${columns.dispatchId}" is not null`,
+    },
   ],
   properties: {
     ...identity,

@@ -11,6 +11,11 @@ export const liveActionLimits = {
   dispatchLookMs: 50,
   /** All of a tenant's are listed at once; there are a few for each pair. */
   policiesPerTenantMax: 1_000,
+  /** How long people have to decide about a dispatch where no policy says, and the most that one may say: its credentials are kept as long. */
+  approvalMinutesDefault: 24 * 60,
+  approvalMinutesMax: 30 * 24 * 60,
+  /** Dispatches that one statement ends whose time for a decision is over. */
+  expiredPerSweepMax: 1_000,
   /** Calls a day, what one costs, and what a month may: far beyond what anybody pays, and within PostgreSQL's integer. */
   policyAmountMax: 1_000_000_000,
   /** How often a request is sent again that a vendor was too busy for, and how long it may wait for that in all: vendors count by the minute. */

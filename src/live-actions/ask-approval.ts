@@ -46,6 +46,7 @@ export function insertWaiting(
     if (!dispatch) return undefined;
     const { id, tenantId, capability, target, actor, state } = row;
     const { vendorId, impact } = adapter;
+    const minutes = await approvalMinutes(inner, { tenantId, capability, vendorId });
     const what = row.rollbackOfId === undefined ? capability : `the rollback of ${capability}`;
     // Who it is comes first: whom it speaks for is only what it says.
     const who = row.requestedBy === undefined ? actor.name : `${actor.name}, for ${row.requestedBy},`;
@@ -58,12 +59,28 @@ export function insertWaiting(
       approvers,
       dispatchId: id,
       requesterId: actor.id ?? null,
+      // By the database's clock, as all that looks whether the time is over.
+      expiresAt: new Date(dispatch.createdAt.getTime() + minutes * 60_000),
       effect: { liveAction: effectOf(row, { vendorId, impact }) },
     });
     await inner.persist(approval).flush();
     return dispatch;
   });
 }
+
+/** How long people have: as the vendor's policy says, else the one of all vendors, else `limits.approvalMinutesDefault`. */
+async function approvalMinutes(
+  em: EntityManager,
+  { tenantId, capability, vendorId }: { tenantId: string; capability: string; vendorId: string },
+): Promise<number> {
+  const rows = await em.execute<{ minutes: number }[]>(minutesSql, [tenantId, capability, vendorId, vendorId]);
+  return rows[0]?.minutes ?? limits.approvalMinutesDefault;
+}
+
+const minutesSql = `
+select approval_timeout_minutes as minutes from live_action_policy
+where tenant_id = ? and capability = ? and coalesce(vendor_id, ?) = ? and approval_timeout_minutes is not null
+order by vendor_id nulls last limit 1`;
 
 function effectOf(
   { capability, target, params, caseId, requestedBy, rollbackOfId }: NewDispatch,

@@ -3,6 +3,7 @@ import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { RegularLook } from "../core/regular-look.ts";
 import { auditedEnd } from "./audit-dispatch.ts";
+import { type EndedDispatch, expireDispatches } from "./expire-dispatches.ts";
 import type { PerformerPorts } from "./performer.ts";
 
 export interface SweeperPorts {
@@ -13,8 +14,9 @@ export interface SweeperPorts {
 }
 
 /**
- * Ends dispatches whose node died while it called the vendor, on any node. Nobody knows whether they took effect, so none is called again:
- * they end as `effect_unknown`, for a person to look. Looks each `limits.sweepMs`.
+ * Ends what would never end by itself, on any node. Dispatches whose node died while it called the vendor: nobody knows whether they took
+ * effect, so none is called again, and they end as `effect_unknown`, for a person to look. And those that people have not decided about in
+ * time. Looks each `limits.sweepMs`.
  */
 export class DispatchSweeper extends RegularLook {
   constructor(ports: SweeperPorts) {
@@ -24,11 +26,15 @@ export class DispatchSweeper extends RegularLook {
 
 async function look({ em, news, log }: SweeperPorts): Promise<number> {
   try {
-    const lost = await em().execute<{ id: string; tenantId: string }[]>(sweepSql, [effectUnknown, details]);
+    const lost = await em().execute<EndedDispatch[]>(sweepSql, [effectUnknown, details]);
     for (const { id, tenantId } of lost) {
       log.warn({ id }, "live_action.lost");
       news.tellTenant(tenantId);
     }
+    const expired = await expireDispatches(em());
+    for (const tenantId of new Set(expired.map((one) => one.tenantId))) news.tellTenant(tenantId);
+    for (const { id } of expired) log.info({ id }, "live_action.approval_expired");
+    if (expired.length >= limits.expiredPerSweepMax) return 0;
   } catch (error) {
     log.warn({ message: (error as Error).message }, "live_action.sweep_failed");
   }

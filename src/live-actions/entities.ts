@@ -120,6 +120,8 @@ const LiveActionPolicySchema = defineEntity({
     vendorId: p.string().length(128).nullable(),
     requireApproval: p.boolean().default(false),
     approvers: p.json().$type<readonly Approver[]>(),
+    /** How long they have; null: `limits.approvalMinutesDefault`. */
+    approvalTimeoutMinutes: p.integer().nullable(),
     callsPerDay: p.integer().nullable(),
     costPerCall: p.double().$type<number>().nullable(),
     budgetPerMonth: p.double().$type<number>().nullable(),

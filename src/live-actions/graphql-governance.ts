@@ -41,6 +41,10 @@ const LiveActionPolicyObject = builder.objectRef<LiveActionPolicy>("LiveActionPo
       description: "Who may decide; any one of them.",
       resolve: ({ approvers }) => [...approvers],
     }),
+    approvalTimeoutMinutes: t.exposeInt("approvalTimeoutMinutes", {
+      nullable: true,
+      description: "How many minutes they have to decide; null: as the other policy says, else 24 hours.",
+    }),
     callsPerDay: t.exposeInt("callsPerDay", { nullable: true, description: "Calls of one UTC day; null: any number." }),
     costPerCall: t.exposeFloat("costPerCall", {
       nullable: true,
@@ -69,6 +73,9 @@ const SetLiveActionPolicyInput = builder.inputType("SetLiveActionPolicyInput", {
     vendorId: t.string({ description: "The vendor; null or left out: all of them." }),
     requireApproval: t.boolean({ description: "Whether people are asked before each call." }),
     approvers: t.field({ type: [ApproverInput], description: "Who may decide. Where nobody was named: role admin." }),
+    approvalTimeoutMinutes: t.int({
+      description: "How many minutes they have to decide, at most 30 days; null: 24 hours.",
+    }),
     callsPerDay: t.int({ description: "Calls of one UTC day; null takes the bound away." }),
     costPerCall: t.float({ description: "What one call costs; null takes it away." }),
     budgetPerMonth: t.float({ description: "What the calls of one UTC month may cost; null takes the bound away." }),

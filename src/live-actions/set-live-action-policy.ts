@@ -21,6 +21,8 @@ export interface PolicyInput {
   readonly requireApproval?: boolean | null | undefined;
   /** Any one of them decides. */
   readonly approvers?: readonly ApproverInput[] | null | undefined;
+  /** Whole minutes. */
+  readonly approvalTimeoutMinutes?: number | null | undefined;
   readonly callsPerDay?: number | null | undefined;
   readonly costPerCall?: number | null | undefined;
   readonly budgetPerMonth?: number | null | undefined;
@@ -39,6 +41,7 @@ export async function setLiveActionPolicy(ctx: OperationContext, input: PolicyIn
   const { capability, vendorId = null } = input;
   const issues = [
     ...pairIssues({ capability, vendorId }),
+    ...minutesIssues(input.approvalTimeoutMinutes),
     ...numberIssues("callsPerDay", input.callsPerDay),
     ...numberIssues("costPerCall", input.costPerCall),
     ...numberIssues("budgetPerMonth", input.budgetPerMonth),
@@ -54,9 +57,10 @@ export async function setLiveActionPolicy(ctx: OperationContext, input: PolicyIn
     const policy =
       known ?? em.create(LiveActionPolicy, { ...where, approvers: defaultApprovers, requireApproval: false });
     const before = known ? JSON.stringify(shownPolicy(known)) : undefined;
-    const { requireApproval, callsPerDay, costPerCall, budgetPerMonth } = input;
+    const { requireApproval, approvalTimeoutMinutes, callsPerDay, costPerCall, budgetPerMonth } = input;
     policy.requireApproval = requireApproval ?? policy.requireApproval;
     if (approvers.length > 0) policy.approvers = approvers;
+    if (approvalTimeoutMinutes !== undefined) policy.approvalTimeoutMinutes = approvalTimeoutMinutes;
     if (callsPerDay !== undefined) policy.callsPerDay = callsPerDay;
     if (costPerCall !== undefined) policy.costPerCall = costPerCall;
     if (budgetPerMonth !== undefined) policy.budgetPerMonth = budgetPerMonth;
@@ -70,9 +74,10 @@ export async function setLiveActionPolicy(ctx: OperationContext, input: PolicyIn
 
 /** What a policy says, for the audit trail. */
 function shownPolicy(policy: LiveActionPolicy): JsonObject {
-  const { vendorId = null, requireApproval, callsPerDay = null, costPerCall = null, budgetPerMonth = null } = policy;
+  const { vendorId = null, requireApproval, approvalTimeoutMinutes = null } = policy;
+  const { callsPerDay = null, costPerCall = null, budgetPerMonth = null } = policy;
   const approvers = policy.approvers.map((approver) => ({ ...approver }));
-  return { vendorId, requireApproval, approvers, callsPerDay, costPerCall, budgetPerMonth };
+  return { vendorId, requireApproval, approvers, approvalTimeoutMinutes, callsPerDay, costPerCall, budgetPerMonth };
 }
 
 /** The tenant's policies, by capability, of all vendors first. */
@@ -99,6 +104,12 @@ function readApprovers(approvers: readonly ApproverInput[] | null | undefined, i
 
 function isName(text: string): boolean {
   return text.trim() !== "" && text.length <= limits.idLengthMax && isStorableText(text);
+}
+
+function minutesIssues(minutes: number | null | undefined): Issue[] {
+  if (minutes == null || (Number.isInteger(minutes) && minutes >= 1 && minutes <= limits.approvalMinutesMax)) return [];
+  const message = `An approvalTimeoutMinutes is a whole number from 1 to ${limits.approvalMinutesMax}.`;
+  return [{ path: "$.approvalTimeoutMinutes", code: "out_of_range", message }];
 }
 
 function numberIssues(name: string, value: number | null | undefined): Issue[] {

@@ -2,7 +2,7 @@ import type { ExecutionError } from "../executors/executor.ts";
 import type { Plan, PlanParallelStep } from "../playbooks/plan.ts";
 import { isTerminal } from "./events.ts";
 import type { StepState } from "./fold.ts";
-import { isOver } from "./outcome-rules.ts";
+import { isOver, isRefused } from "./outcome-rules.ts";
 import type { StepEnd, Walk } from "./walk.ts";
 
 /**
@@ -26,7 +26,7 @@ export function joinedOutcome(plan: Plan, walk: Walk, step: PlanParallelStep): S
   const over = step.branches.flatMap((id) => overOf(id) ?? []);
   if (closing) return { ...ended(plan, over), status: "TIMED_OUT", error: closing };
   if (step.join === "ALL") return ended(plan, over);
-  const first = over.find((branch) => isRefused(plan, branch)) ?? over[0];
+  const first = over.find((branch) => isRefused(plan.steps.get(branch.stepId), branch)) ?? over[0];
   return first && ended(plan, [first]);
 }
 
@@ -41,14 +41,12 @@ function ended(plan: Plan, branches: readonly StepState[]): StepEnd {
   return { status: isTimedOut ? "TIMED_OUT" : "FAILED", output, error: errorOf(first, failed.length - 1) };
 }
 
-function isRefused({ steps }: Plan, { stepId, status }: StepState): boolean {
-  return steps.get(stepId)?.type === "APPROVAL" && status !== "SUCCEEDED" && status !== "SIMULATED";
-}
-
-/** A branch that says `on_failure: continue` fails for itself only. */
-function hasFailed({ steps }: Plan, { stepId, status }: StepState): boolean {
-  if (status === "CANCELLED") return true;
-  return (status === "FAILED" || status === "TIMED_OUT") && steps.get(stepId)?.onFailure !== "continue";
+/** A branch that says `on_failure: continue` fails for itself only, unless people said no to it. */
+function hasFailed({ steps }: Plan, state: StepState): boolean {
+  const step = steps.get(state.stepId);
+  if (state.status === "CANCELLED") return true;
+  if (state.status !== "FAILED" && state.status !== "TIMED_OUT") return false;
+  return step?.onFailure !== "continue" || isRefused(step, state);
 }
 
 function errorOf({ stepId, status, error }: StepState, others: number): ExecutionError {

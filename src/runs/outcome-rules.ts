@@ -62,21 +62,34 @@ export function ruleOf(plan: Plan, run: RunState, step: PlanStep, { status }: St
 }
 
 /**
- * True where people did not approve: of an approval that failed, and of a parallel step with such a branch, or whose time was over before
- * the branch had its answer.
+ * True where people did not approve: of an approval that failed, of a live action that a policy asks them about, and of a parallel step with
+ * such a branch, or whose time was over before the branch of an approval had its answer.
  */
 export function isRefusal({ steps }: Plan, run: RunState, step: PlanStep): boolean {
   if (step.type === "APPROVAL") return true;
-  if (step.type !== "PARALLEL") return false;
+  if (step.type !== "PARALLEL") return isRefused(step, run.steps.get(step.id));
   const isClosed = run.steps.get(step.id)?.closing !== undefined;
   return step.branches.some((id) => {
-    if (steps.get(id)?.type !== "APPROVAL") return false;
-    const status = run.steps.get(id)?.status;
-    return status === "SUCCEEDED" || status === "SIMULATED" ? false : isClosed || isUnapproved(status);
+    const [branch, state] = [steps.get(id), run.steps.get(id)];
+    if (isRefused(branch, state)) return true;
+    if (branch?.type !== "APPROVAL") return false;
+    return isClosed && state?.status !== "SUCCEEDED" && state?.status !== "SIMULATED";
   });
 }
 
-/** What an approval comes to that nobody gave. */
-function isUnapproved(status: StepState["status"] | undefined): boolean {
-  return status === "FAILED" || status === "TIMED_OUT" || status === "CANCELLED";
+/** What a live action comes to that people did not let happen. */
+const refusals: ReadonlySet<string | undefined> = new Set([
+  ...["approval_rejected", "approval_expired", "withdrawn", "requester_revoked", "timed_out"],
+]);
+
+/** True for what people were asked about and did not approve: of a step by itself, whatever it holds. */
+export function isRefused(step: PlanStep | undefined, state: StepState | undefined): boolean {
+  switch (step?.type) {
+    case "APPROVAL":
+      return state?.status === "FAILED" || state?.status === "TIMED_OUT" || state?.status === "CANCELLED";
+    case "LIVE_ACTION":
+      return state?.isFinal === true && refusals.has(state.error?.code);
+    default:
+      return false;
+  }
 }

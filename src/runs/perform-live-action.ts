@@ -170,6 +170,8 @@ function refused({ code, message }: DomainFailure): StepOutcome {
 const final: ReadonlySet<string | null | undefined> = new Set([
   "effect_unknown",
   "approval_rejected",
+  "approval_expired",
+  "withdrawn",
   "requester_revoked",
 ]);
 

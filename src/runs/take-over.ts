@@ -3,7 +3,7 @@ import { limits } from "../core/limits.ts";
 import type { Plan, PlanParallelStep, PlanStep } from "../playbooks/plan.ts";
 import type { NoticeFact, StepStatus, StepStatusFact } from "./events.ts";
 import type { RunState, StepState } from "./fold.ts";
-import { retryDelay, ruleOf } from "./outcome-rules.ts";
+import { isRefused, retryDelay, ruleOf } from "./outcome-rules.ts";
 
 const passed: ReadonlySet<StepStatus> = new Set(["SUCCEEDED", "SIMULATED", "SKIPPED"]);
 const failed: ReadonlySet<StepStatus> = new Set(["FAILED", "TIMED_OUT"]);
@@ -37,7 +37,8 @@ function isTakenOver(plan: Plan, run: RunState, step: PlanStep): boolean {
   // Where the parallel step is passed over, its branches do not begin again, so each is told as it ended.
   if (around?.type === "PARALLEL" && isTakenOver(plan, run, around))
     return passed.has(state.status) || failed.has(state.status);
-  return passed.has(state.status) || (step.onFailure === "continue" && hasFailed(run, { step, state }));
+  const isPassedOver = step.onFailure === "continue" && !isRefused(step, state);
+  return passed.has(state.status) || (isPassedOver && hasFailed(run, { step, state }));
 }
 
 interface Known<Step extends PlanStep = PlanStep> {

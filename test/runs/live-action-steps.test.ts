@@ -161,6 +161,35 @@ describe("a step whose live action waits for people", () => {
     expect(asked).toEqual([]);
   });
 
+  test.each([
+    ["is tried again", { maxRetries: 3 }],
+    ["goes on", { onFailure: "continue", onSuccess: "b" }],
+  ] as const)("fails for good where nobody decides in time, and never %s", async (_what, rest) => {
+    const asked: Asked[] = [];
+    const node = await world.node([scriptedAdapter({ asked })]);
+    await world.gate();
+    const runId = await begin(node, [liveActionStep("a", rest), actionStep("b")]);
+    await world.asked();
+    await world.expire(node);
+    expect(await trailOf(runId)).toEqual(["a.1 RUNNING", "a.1 FAILED"]);
+    expect(await world.engines.head(runId)).toMatchObject({ status: "FAILED", errorCode: "approval_expired" });
+    expect((await world.approvals()).map(({ status }) => status)).toEqual(["EXPIRED"]);
+    expect(asked).toEqual([]);
+  });
+
+  test("goes to the step that is named for its failure where nobody decides in time, whichever node asked", async () => {
+    const first = await world.node([scriptedAdapter()]);
+    await world.gate();
+    const runId = await begin(first, [liveActionStep("a", { onFailure: { step: "b" } }), actionStep("b")]);
+    await world.asked();
+    await first.engine.stop();
+    const next = await world.node([scriptedAdapter()]);
+    await world.expire(next);
+    await world.engines.ended(runId);
+    expect(await world.engines.head(runId)).toMatchObject({ status: "SUCCEEDED", failed: 1 });
+    expect((await world.step(runId))?.error?.code).toBe("approval_expired");
+  });
+
   test("fails for good where the token that started the run was revoked meanwhile", async () => {
     const asked: Asked[] = [];
     const node = await world.node([scriptedAdapter({ asked })]);

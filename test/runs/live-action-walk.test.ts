@@ -1,5 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { failed, liveActionStep, planOf, scripted, succeeded, WalkDriver } from "./walk-driver.ts";
+import {
+  actionStep,
+  failed,
+  liveActionStep,
+  parallelSteps,
+  planOf,
+  type ScriptedOutcome,
+  scripted,
+  succeeded,
+  WalkDriver,
+} from "./walk-driver.ts";
 
 const plan = planOf([liveActionStep("a", { maxRetries: 1 })]);
 /** From its second attempt on, its inputs are not known at once. */
@@ -28,6 +38,47 @@ describe("a live action", () => {
     expect(driver.walk.run).toMatchObject({ status: "FAILED", error: { code: "effect_unknown" } });
   });
 });
+
+/** How a live action ends that people were asked about and did not let happen. */
+function denied(code: string): ScriptedOutcome {
+  return { status: code === "timed_out" ? "TIMED_OUT" : "FAILED", error: { code, message: "No." }, isFinal: true };
+}
+
+describe.each(["approval_rejected", "approval_expired", "withdrawn", "requester_revoked", "timed_out"])(
+  "a live action that ends as %s",
+  (code) => {
+    const script = scripted({ a: [denied(code)] });
+    const walked = (rest: Parameters<typeof liveActionStep>[1], ofAll: Parameters<typeof planOf>[1] = {}) =>
+      new WalkDriver(planOf([liveActionStep("a", rest), actionStep("b")], ofAll), script).begin().go();
+
+    test.each([
+      ["continue", { onFailure: "continue", onSuccess: "b" } as const, {}],
+      ["retry", { onFailure: "retry", maxRetries: 3 } as const, {}],
+      ["another run of the whole playbook", { onFailure: "retry" } as const, { maxRetries: 3 }],
+    ])("never goes on by %s", (_name, rest, ofAll) => {
+      expect(walked(rest, ofAll).trail()).toEqual(["run.1 RUNNING", "a.1 RUNNING", expect.any(String), "run.1 FAILED"]);
+    });
+
+    test("leads to the step that is named for its failure", () => {
+      const driver = walked({ onFailure: { step: "b" }, onSuccess: null });
+      expect(driver.trail().slice(-2)).toEqual(["b.1 SUCCEEDED", "run.1 SUCCEEDED"]);
+    });
+
+    test.each(["ALL", "ANY"] as const)("fails the parallel step around it, for good, with join: %s", (join) => {
+      const all = { join, maxRetries: 3, onFailure: "continue", onSuccess: "b" } as const;
+      const branch = liveActionStep("a", { onFailure: "continue" });
+      const driver = new WalkDriver(planOf([...parallelSteps("p", [branch], all), actionStep("b")]), script).begin();
+      expect(driver.go().trail().at(-1)).toBe("run.1 FAILED");
+      expect(requestsOf(driver)).toEqual(["a:1:1"]);
+    });
+
+    test("is not asked for again when what stands beside it would be tried again", () => {
+      const plan = planOf(parallelSteps("p", [liveActionStep("a"), actionStep("x")], { maxRetries: 3 }));
+      const driver = new WalkDriver(plan, scripted({ a: [denied(code)], x: [failed] })).begin().go();
+      expect(requestsOf(driver)).toEqual(["a:1:1"]);
+    });
+  },
+);
 
 describe("an interrupted live action whose run is cancelled before it begins again", () => {
   const interrupted = () => {

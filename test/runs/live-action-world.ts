@@ -105,6 +105,12 @@ export class LiveActionWorld {
     await this.engines.pool.query("update run set owner_id = null, wake_at = now() where finished_at is null");
   }
 
+  /** Nobody has decided in time about anything that waits, and somebody looks. */
+  async expire(node: LiveActionNode): Promise<void> {
+    await this.engines.pool.query("update approval set expires_at = now() - interval '1 s' where status = 'PENDING'");
+    await this.sweep(node);
+  }
+
   /** The lease of every dispatch is over, and somebody looks. */
   async sweep({ dispatches: { ports, hub } }: LiveActionNode): Promise<void> {
     await this.engines.pool.query(

@@ -6,6 +6,8 @@ type StepEvent = Extract<RunEvent, { type: "STEP_STATUS" }>;
 /** Where a step's last outcome leads: to a step, or how it ends the run. */
 type Way = { readonly to: string } | "SUCCEEDED" | "FAILED" | "CANCELLED" | "RETRY";
 
+const denials = ["approval_rejected", "approval_expired", "withdrawn", "requester_revoked", "timed_out"];
+
 /**
  * Reads a run's events against its plan, by the words of the language and without the engine's code. What it does not know is when a step's
  * tries are used up.
@@ -112,6 +114,7 @@ export class WalkReferee {
     this.#check(!this.#isStopping(step), event, "a retry while it is stopped");
     this.#check(step.type !== "APPROVAL", event, "a retry of an approval");
     this.#check(before?.isFinal !== true, event, "a retry that can't help");
+    this.#check(!this.#isRefused(step), event, "a retry of what people did not let happen");
   }
 
   #checkStart(event: StepEvent, step: PlanStep, before: (StepEvent & { isInterrupted?: true }) | undefined): void {
@@ -171,7 +174,7 @@ export class WalkReferee {
       const status = this.#latest.get(id)?.status ?? "PENDING";
       const branch = this.#plan.steps.get(id);
       if (status === "FAILED" || status === "TIMED_OUT")
-        return branch?.type !== "APPROVAL" && branch?.onFailure === "continue";
+        return branch?.type !== "APPROVAL" && branch?.onFailure === "continue" && !this.#isDenied(branch);
       return isTerminal(status) && status !== "CANCELLED";
     });
     const isJoined = step.join === "ALL" ? passed.length === step.branches.length : passed.length > 0;
@@ -179,13 +182,20 @@ export class WalkReferee {
   }
 
   #isRefused(step: PlanStep): boolean {
-    if (step.type !== "PARALLEL") return step.type === "APPROVAL";
+    if (step.type !== "PARALLEL") return step.type === "APPROVAL" || this.#isDenied(step);
     return step.branches.some((id) => {
       const status = this.#latest.get(id)?.status;
+      if (this.#isDenied(this.#plan.steps.get(id))) return true;
       if (this.#plan.steps.get(id)?.type !== "APPROVAL" || status === "SUCCEEDED" || status === "SIMULATED")
         return false;
       return this.#closing.has(step.id) || (status !== undefined && isTerminal(status));
     });
+  }
+
+  /** A live action that people were asked about, and that none of them let happen. */
+  #isDenied(step: PlanStep | undefined): boolean {
+    const latest = step?.type === "LIVE_ACTION" ? this.#latest.get(step.id) : undefined;
+    return latest?.isFinal === true && denials.includes(latest.error?.code ?? "");
   }
 
   #isStopping({ parallel = "" }: PlanStep): boolean {

@@ -122,7 +122,11 @@ const plans: fc.Arbitrary<RunPlan> = fc
   .map(([steps, maxRetries, timeoutMs]) => planOf(steps.flat(), { maxRetries, ...known({ timeoutMs }) }));
 
 const texts = fc.string({ unit: "grapheme", maxLength: 6 });
-const outcomes: fc.Arbitrary<ScriptedOutcome> = fc
+/** Of live actions: what people did not let happen. */
+const denials: fc.Arbitrary<ScriptedOutcome> = fc
+  .constantFrom("approval_rejected", "approval_expired", "withdrawn")
+  .map((code) => ({ status: "FAILED", error: { code, message: "No." }, isFinal: true }));
+const others: fc.Arbitrary<ScriptedOutcome> = fc
   .record({
     status: fc.oneof(
       { weight: 9, arbitrary: fc.constantFrom("SUCCEEDED", "SUCCEEDED", "FAILED") },
@@ -143,6 +147,7 @@ const outcomes: fc.Arbitrary<ScriptedOutcome> = fc
     retry: often(2, { maxAttempts: attemptsMax, backoffMs: 7 }),
   })
   .map((outcome) => known(outcome) as ScriptedOutcome);
+const outcomes = fc.oneof({ weight: 9, arbitrary: others }, { weight: 1, arbitrary: denials });
 
 /** Of eight. */
 function often<T>(times: number, value: T): fc.Arbitrary<T | undefined> {
