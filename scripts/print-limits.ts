@@ -4,7 +4,7 @@ import path from "node:path";
 import { limits } from "../src/core/limits.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
-const sourcePaths = ["edge-limits", "limits", "live-action-limits", "trust-limits"].map((name) =>
+const sourcePaths = ["edge-limits", "limits", "script-limits", "live-action-limits", "trust-limits"].map((name) =>
   path.join(root, `src/core/${name}.ts`),
 );
 const pagePath = path.join(root, "docs/limits.md");

@@ -1,9 +1,9 @@
+import { AttemptRefused } from "../core/attempt-refused.ts";
 import type { Issue } from "../core/failures.ts";
 import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
 import { childPath, shown } from "../core/json-path.ts";
 import { nameHint } from "../core/nearest-name.ts";
 import type { PackageFile } from "../executors/executor.ts";
-import { AttemptRefused } from "../executors/refused.ts";
 import { buildRequest, readUrl } from "../executors/remote-request.ts";
 import { ExpressionSyntaxError } from "../expressions/syntax-error.ts";
 import { parseTemplate } from "../expressions/template.ts";

@@ -1,10 +1,10 @@
+import { AttemptRefused } from "../core/attempt-refused.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { ExecutionError } from "../executors/executor.ts";
-import { AttemptRefused } from "../executors/refused.ts";
 import { readUrl } from "../executors/remote-request.ts";
-import { outlineCommand } from "../executors/script-command.ts";
 import type { StandIn } from "../expressions/template.ts";
 import { templatePaths } from "../expressions/template.ts";
+import { outlineCommand } from "../scripts/script-command.ts";
 import { createMask, type Mask } from "../secrets/mask.ts";
 import { buildCall, type CallInputs, type PreparedCall } from "./build-call.ts";
 import { nameIn } from "./check-templates.ts";

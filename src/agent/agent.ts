@@ -4,7 +4,7 @@ import { bounds } from "./bounds.ts";
 import { agentVersion, enrol } from "./enrol.ts";
 import { type Link, NotAdmitted, openLink } from "./link.ts";
 import { createTaskTalk, documents } from "./protocol.ts";
-import { type Host, removeLeftovers } from "./run-task.ts";
+import { createHost, removeLeftovers } from "./run-task.ts";
 import type { Settings } from "./settings.ts";
 import { type Identity, openStateDirectory, type StateDirectory, StateUnusable } from "./state-directory.ts";
 import type { Task } from "./task.ts";
@@ -78,8 +78,8 @@ async function serve(
   { state, say, signal, stopTimes = usualStopTimes }: AgentPorts & { readonly state: StateDirectory },
 ): Promise<void> {
   const { agentId, server, token } = identity;
-  const host: Host = { agentId, workDirectory: join(state.path, "work") };
-  await removeLeftovers(host);
+  const place = { agentId, workDirectory: join(state.path, "work") };
+  await removeLeftovers(place);
   const records = await openTaskRecords(join(state.path, "tasks"));
   say(`Agent ${agentId}, version ${agentVersion}, Node ${process.version}, state in ${state.path}.`);
   const link: Link = openLink({
@@ -87,7 +87,7 @@ async function serve(
     subscription: { query: documents.agentTasks },
     onData: ({ agentTasks }) => desk.offer(agentTasks as Task),
   });
-  const desk = createTaskDesk({ talk: createTaskTalk(link), records, host, say });
+  const desk = createTaskDesk({ talk: createTaskTalk(link), records, host: createHost(place), say });
   desk.deliverLeftovers();
   const stopped = aborted(signal);
   try {

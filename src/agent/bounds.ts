@@ -1,31 +1,11 @@
 /**
- * Bounds of the agent, which is a program of its own and shares no code with the server. The name ends in the unit. Where the server has
- * the same bound, `test/agent/protocol.test.ts` holds the two together.
+ * Bounds of the agent's own, besides those that its scripts have everywhere (`core/script-limits.ts`). The name ends in the unit. Where the server
+ * has a bound of the same thing, `test/agent/protocol.test.ts` holds the two together.
  */
 export const bounds = {
-  // ---- Scripts, as of the server's local executor -----------------------------------------------------------------
-  /** What a script may write to stdout: its result. */
-  outputBytesMax: 1024 * 1024,
-  /** Depth of a result that is JSON; what is deeper is taken as text. */
-  outputDepthMax: 64,
+  // ---- Tasks ------------------------------------------------------------------------------------------------------
   /** Values of a result: the server reads no message with more than 150,000 of them. */
   outputValuesMax: 140_000,
-  /** One log line. */
-  logLineBytesMax: 8 * 1024,
-  /** Log lines of one task; the rest is dropped and a notice says so. */
-  logLinesMax: 10_000,
-  /** One file that a script writes. */
-  scriptFileBytesMax: 1024 * 1024 * 1024,
-  /** From SIGTERM to SIGKILL. */
-  scriptKillGraceMs: 2_000,
-  /** How long a killed process may take to be gone, and the pipes it held to close. */
-  scriptGoneMs: 2_000,
-  /** Length of an error's message and code that a script states; longer ones are in its result. */
-  errorMessageLengthMax: 2_000,
-  errorCodeLengthMax: 128,
-  packagePathLengthMax: 255,
-
-  // ---- Tasks ------------------------------------------------------------------------------------------------------
   /** Scripts at work at once, as many as the server offers; further tasks wait in line, acknowledged. */
   tasksAtOnceMax: 10,
   /** Tasks in hand, those that wait among them. Beyond it none is acknowledged, so that the server offers it again. */

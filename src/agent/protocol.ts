@@ -1,4 +1,4 @@
-import { isObject } from "./json.ts";
+import { isJsonObject } from "../core/json.ts";
 import type { Link } from "./link.ts";
 import type { Operation } from "./session.ts";
 import type { Completion, LogLine } from "./task.ts";
@@ -37,7 +37,7 @@ export function operationOf(field: keyof typeof documents, input: Readonly<Recor
 /** Reads the result union under a field. */
 export function answerIn<Payload>(field: string, data: Readonly<Record<string, unknown>>): Answered<Payload> {
   const answer = data[field];
-  const { __typename: type, code, message } = isObject(answer) ? answer : {};
+  const { __typename: type, code, message } = isJsonObject(answer) ? answer : {};
   if (typeof type === "string" && !type.endsWith("Failure")) return { isDone: true, payload: answer as Payload };
   return { isDone: false, type: String(type), code: String(code), message: String(message) };
 }

@@ -1,103 +1,84 @@
+import { randomUUID } from "node:crypto";
 import { delimiter, dirname, join } from "node:path";
-import { createLogLines } from "./log-lines.ts";
-import { killMarked, markVariable } from "./processes.ts";
-import { scriptCommand } from "./script-command.ts";
-import { completionOf, outputTooLarge } from "./script-output.ts";
-import { openScriptPipes } from "./script-pipes.ts";
-import { runScript, type ScriptEnd } from "./script-process.ts";
-import { type Completion, type LogLine, type Task, TaskRefused } from "./task.ts";
-import { createWorkDirectory, removeDirectory } from "./work-directory.ts";
+import { AttemptRefused } from "../core/attempt-refused.ts";
+import { scriptLimits } from "../core/script-limits.ts";
+import { createLogLines, type LineRules } from "../scripts/log-lines.ts";
+import { killMarked } from "../scripts/marked-processes.ts";
+import { createScriptKeeper, runScript, type ScriptKeeper } from "../scripts/run-script.ts";
+import type { PackageFile, ScriptCall } from "../scripts/script-call.ts";
+import { type Programs, usualPath } from "../scripts/script-command.ts";
+import { removeDirectory } from "../scripts/work-directory.ts";
+import { completionOf } from "./completion.ts";
+import type { Completion, LogLine, Task, TaskFile } from "./task.ts";
 
-/** Where scripts work and by what they run. */
-export interface Host {
+/** Where scripts work. */
+export interface Place {
   /** The agent's id: what its processes are found by. */
   readonly agentId: string;
   /** Holds the working copies; the agent's own. */
   readonly workDirectory: string;
-  /** The Node that runs `.js` and `.mjs`; the agent's own by default. */
-  readonly node?: string;
 }
 
-const usualPath = [
-  ...["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/homebrew/bin"],
-  dirname(process.execPath),
-].join(delimiter);
+/** What scripts run by, as long as this agent lives. */
+export interface Host {
+  readonly workDirectory: string;
+  readonly programs: Programs;
+  readonly keeper: ScriptKeeper;
+}
+
+/** Every process of a script carries `OPSERVANT_TASK=<agent>/<life>/<task>` in its environment. */
+const markVariable = "OPSERVANT_TASK";
+
+/** Has a name for each life: the guard of the last one may still be at its work. */
+export function createHost({ agentId, workDirectory }: Place): Host {
+  const path = [usualPath, dirname(process.execPath)].join(delimiter);
+  const owner = { variable: markVariable, name: `${agentId}/${randomUUID()}` };
+  return { workDirectory, programs: { node: process.execPath, path }, keeper: createScriptKeeper(owner, path) };
+}
+
+/** Ends what an earlier life of this agent left behind: its scripts, as far as they can be found (Linux), and their directories. */
+export async function removeLeftovers({ agentId, workDirectory }: Place): Promise<void> {
+  await killMarked(markVariable, (mark) => mark.startsWith(`${agentId}/`));
+  await removeDirectory(workDirectory).catch(() => {});
+}
 
 /**
- * Runs the script of a task by the contract of local actions: a fresh copy of the package, a minimal environment, a process group of its own.
- * Resolves when nothing of it is left.
+ * Runs the script of a task by the contract of local actions.
  * @returns Undefined where the script was ended, or not begun, because the signal was aborted.
  */
 export async function runTask(
   task: Task,
   { host, signal, onLine }: { host: Host; signal: AbortSignal; onLine(line: LogLine): void },
 ): Promise<Completion | undefined> {
-  const home = join(host.workDirectory, task.taskId);
-  try {
-    const end = await runIn(home, task, { host, signal, onLine });
-    return end && outcomeOf(end, task);
-  } catch (error) {
-    if (!(error instanceof TaskRefused)) throw error;
-    return { error: { code: error.code, message: error.message } };
-  } finally {
-    // What cannot be removed now is removed when an agent starts here again.
-    await removeDirectory(home).catch(() => {});
-  }
-}
-
-/** Ends what an earlier life of this agent left behind: its scripts, as far as they can be found (Linux), and their directories. */
-export async function removeLeftovers({ agentId, workDirectory }: Host): Promise<void> {
-  await killMarked(`${agentId}/`);
-  await removeDirectory(workDirectory).catch(() => {});
-}
-
-async function runIn(
-  home: string,
-  task: Task,
-  { host, signal, onLine }: { host: Host; signal: AbortSignal; onLine(line: LogLine): void },
-): Promise<ScriptEnd | undefined> {
-  const command = await scriptCommand(task, { node: host.node ?? process.execPath, path: usualPath });
-  const directory = await createWorkDirectory(home, task);
-  const pipes = await openScriptPipes(home, { path: usualPath, stdin: JSON.stringify(task.parameters) });
-  const lines = createLogLines(task.secretNames.length > 0, onLine);
-  if (signal.aborted) {
-    pipes.handOver();
-    pipes.close();
-    return undefined;
-  }
-  const mark = `${host.agentId}/${task.taskId}`;
-  const environment = {
-    ...command.environment,
-    PATH: usualPath,
-    HOME: directory.home,
-    TMPDIR: directory.temporary,
-    LANG: "C.UTF-8",
-    // Lines as they are written, and no compiled copies beside the package.
-    PYTHONUNBUFFERED: "1",
-    PYTHONDONTWRITEBYTECODE: "1",
-    IDEMPOTENCY_KEY: task.idempotencyKey,
-    [markVariable]: mark,
+  const { taskId: id, idempotencyKey, timeoutSeconds, secretNames } = task;
+  const { workDirectory, programs, keeper } = host;
+  const rules = secretNames.length > 0 ? secretRules : {};
+  const run = {
+    ...{ id, home: join(workDirectory, id), programs, idempotencyKey, signal },
+    ...{ call: callOf(task), timeoutMs: timeoutSeconds * 1_000 },
+    lines: createLogLines((stream, text) => onLine({ stream, text }), rules),
   };
-  const run = { argv: command.argv, cwd: directory.package, environment, mark, signal };
   try {
-    return await runScript({ ...run, timeoutMs: task.timeoutSeconds * 1_000, onStderr: lines.push }, pipes);
-  } finally {
-    pipes.close();
-    lines.end();
+    const end = await runScript(run, keeper);
+    return end && completionOf(end, task);
+  } catch (error) {
+    if (error instanceof AttemptRefused) return { error: error.error };
+    throw error;
   }
 }
 
-function outcomeOf(end: ScriptEnd, task: Task): Completion | undefined {
-  switch (end.stopped) {
-    case undefined:
-      return completionOf(end);
-    case "aborted":
-      return undefined;
-    case "output_too_large":
-      return { error: outputTooLarge };
-    case "timed_out":
-      return { error: { code: "timed_out", message: `The script was ended after ${task.timeoutSeconds} s.` } };
-    default:
-      return end.stopped satisfies never;
-  }
+/** The server masks whole values only. */
+const secretRules: LineRules = {
+  tooLong: `[a line of more than ${scriptLimits.logLineBytesMax} bytes is left out: a cut could leave half a secret]`,
+};
+
+function callOf(task: Task): ScriptCall {
+  return {
+    ...{ target: task.entry, files: task.files.map(fileOf), arguments: task.parameters },
+    ...{ parameterNames: task.parameterNames, secretNames: new Set(task.secretNames) },
+  };
+}
+
+function fileOf({ path, content, encoding, executable }: TaskFile): PackageFile {
+  return { path, content: Buffer.from(content, encoding === "BASE64" ? "base64" : "utf8"), executable };
 }

@@ -1,7 +1,7 @@
 import { createClient } from "graphql-ws/client";
 import { type ClientOptions, WebSocket } from "ws";
+import { isJsonObject } from "../core/json.ts";
 import { bounds } from "./bounds.ts";
-import { isObject } from "./json.ts";
 
 /** What is sent: a document with one root field. */
 export interface Operation {
@@ -145,7 +145,7 @@ async function answered(send: Session["subscribe"], operation: Operation, giveUp
 
 function lostBy(cause: unknown): ConnectionLost {
   if (cause instanceof ConnectionLost) return cause;
-  const { code, reason, message } = (isObject(cause) ? cause : {}) as {
+  const { code, reason, message } = (isJsonObject(cause) ? cause : {}) as {
     code?: unknown;
     reason?: unknown;
     message?: unknown;
@@ -160,6 +160,6 @@ function lostBy(cause: unknown): ConnectionLost {
 
 function errorOf(errors: readonly { readonly message: string; readonly extensions?: unknown }[]): ServerError {
   const [first] = errors;
-  const code = isObject(first?.extensions) ? first.extensions["code"] : undefined;
+  const code = isJsonObject(first?.extensions) ? first.extensions["code"] : undefined;
   return new ServerError(String(code ?? "UNKNOWN"), first?.message ?? "The server told no reason.");
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { chmod, link, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isJsonObject } from "../core/json.ts";
+import { processStart } from "../core/process-status.ts";
 import { writeDurably } from "./durable-file.ts";
-import { isObject } from "./json.ts";
-import { processStart } from "./processes.ts";
 
 /** Who the agent is, and where. */
 export interface Identity {
@@ -145,7 +145,7 @@ async function readIdentity(path: string): Promise<Identity | undefined> {
 function parse(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : {};
+    return isJsonObject(value) ? value : {};
   } catch {
     return {};
   }

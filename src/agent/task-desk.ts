@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { scriptLimits } from "../core/script-limits.ts";
 import { bounds } from "./bounds.ts";
 import { deliverAnswer } from "./deliver-answer.ts";
 import { createLogReport } from "./log-report.ts";
@@ -75,9 +76,9 @@ export function createTaskDesk(given: Omit<Parts, "slots">): TaskDesk {
     isStopping = true;
     await settledWithin(work, graceMs);
     for (const ending of inHand.values()) ending.abort("stopping" satisfies EndReason);
-    await settledWithin(work, deliveryMs + bounds.scriptKillGraceMs);
+    await settledWithin(work, deliveryMs + scriptLimits.scriptKillGraceMs);
     telling.abort(new Error("The agent stops."));
-    await settledWithin(work, bounds.scriptKillGraceMs + bounds.scriptGoneMs);
+    await settledWithin(work, scriptLimits.scriptKillGraceMs + scriptLimits.scriptGoneMs);
   }
 
   return { offer, deliverLeftovers: () => records.at("answered").forEach(deliver), stop };

@@ -1,4 +1,5 @@
-import type { Json } from "./json.ts";
+import type { ExecutionError } from "../core/attempt-refused.ts";
+import type { Json } from "../core/json.ts";
 
 /** A task as the server offers it. */
 export interface Task {
@@ -42,19 +43,5 @@ export interface LogLine {
 export interface Completion {
   readonly exitCode?: number;
   readonly result?: Json;
-  readonly error?: TaskError;
-}
-
-export interface TaskError {
-  readonly code: string;
-  readonly message: string;
-}
-
-/** A task that cannot be begun as it is. */
-export class TaskRefused extends Error {
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
+  readonly error?: ExecutionError;
 }

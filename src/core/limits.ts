@@ -1,20 +1,21 @@
 import { edgeLimits } from "./edge-limits.ts";
 import { liveActionLimits } from "./live-action-limits.ts";
+import { scriptLimits } from "./script-limits.ts";
 import { trustLimits } from "./trust-limits.ts";
 
 /**
- * Every bound of the product, in one place; those of the edge stand in `edge-limits.ts`, those of live actions in `live-action-limits.ts`,
- * those of trust (audit, agents, identity, isolation) in `trust-limits.ts`. The name ends in the unit, the comment says why it is what it is.
+ * Every bound of the product, in one place; those of the edge stand in `edge-limits.ts`, those of live actions in `live-action-limits.ts`, those
+ * of scripts that hold on agents' machines too in `script-limits.ts`, those of trust (audit, agents, identity, isolation) in `trust-limits.ts`.
+ * The name ends in the unit, the comment says why it is what it is.
  * Changing one changes what the API accepts, so it belongs in the CHANGELOG.
  */
 export const limits = {
   ...edgeLimits,
   ...liveActionLimits,
+  ...scriptLimits,
   ...trustLimits,
 
   // ---- Documents ------------------------------------------------------------------------------------------------
-  /** Depth of any JSON or YAML that comes in. */
-  documentDepthMax: 64,
   /** A playbook's source text. */
   playbookSourceBytesMax: 1024 * 1024,
   /** Steps of a playbook, branches included. */
@@ -75,14 +76,10 @@ export const limits = {
   tagLengthMax: 128,
   /** Problems reported at once; more would not be read. */
   issuesMax: 200,
-  /** Files of one action package, the size of one and of all, and the length of a path. */
+  /** Files of one action package, the size of one and of all. */
   packageFilesMax: 200,
   packageFileBytesMax: 2 * 1024 * 1024,
   packageBytesMax: 4 * 1024 * 1024,
-  packagePathLengthMax: 255,
-  /** Length of a free text such as a reason or a name. */
-  textLengthMax: 2_000,
-  nameLengthMax: 128,
 
   // ---- Expressions ----------------------------------------------------------------------------------------------
   /** An expression's text; longer ones overflow the parser's stack. */
@@ -140,16 +137,11 @@ export const limits = {
   // ---- Invocations and runs -------------------------------------------------------------------------------------
   /** Context of a run (finding, asset, …) as JSON. */
   contextBytesMax: 256 * 1024,
-  /** Result of one step as JSON; more fails the step with `output_too_large`. */
-  outputBytesMax: 1024 * 1024,
   /** Outputs of all steps of one run together. */
   runOutputBytesMax: 16 * 1024 * 1024,
   /** Arguments of all steps of one run together, as the journal keeps them: a thousand branches may be given one large output each. */
   runInputBytesMax: 16 * 1024 * 1024,
-  /** One log line; the rest is cut and marked. */
-  logLineBytesMax: 8 * 1024,
-  /** Log lines of one step's attempt, and of a run; beyond it they are dropped and a notice says so. */
-  logLinesPerAttemptMax: 10_000,
+  /** Log lines of a run; beyond it they are dropped and a notice says so. */
   logLinesPerRunMax: 50_000,
   /** Bytes of an HTTP response's body, after decompression. */
   responseBytesMax: 1024 * 1024,
@@ -161,12 +153,6 @@ export const limits = {
   responseHeaderBytesMax: 16 * 1024,
   /** Redirects followed, all within one origin. */
   redirectsMax: 5,
-  /** From SIGTERM to SIGKILL for a script that does not end. */
-  scriptKillGraceMs: 2_000,
-  /** How long a killed process may take to be gone, and the pipes it held to close, before its attempt ends without it. */
-  scriptGoneMs: 2_000,
-  /** One file that a script writes (ulimit -f): a runaway log does not fill the disk. */
-  scriptFileBytesMax: 1024 * 1024 * 1024,
   /** Longest wait between two attempts. */
   backoffMsMax: 3_600_000,
   /** Longest attempt of an action. */

@@ -1,8 +1,8 @@
 import { errors } from "undici";
+import { AttemptRefused } from "../core/attempt-refused.ts";
 import { limits } from "../core/limits.ts";
 import { EgressRefused } from "./egress.ts";
 import type { ExecutionError } from "./executor.ts";
-import { AttemptRefused } from "./refused.ts";
 
 const connectionCodes: Readonly<Record<string, ExecutionError>> = {
   ECONNREFUSED: { code: "connection_refused", message: "The server refused the connection." },

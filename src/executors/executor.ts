@@ -1,24 +1,13 @@
+import type { ExecutionError } from "../core/attempt-refused.ts";
 import type { Json } from "../core/json.ts";
+import type { ScriptCall } from "../scripts/script-call.ts";
 
-/** One file of an action's package. `path` is relative, with `/`, and stays inside the package. */
-export interface PackageFile {
-  readonly path: string;
-  readonly content: Uint8Array;
-  readonly executable: boolean;
-}
+export type { ExecutionError } from "../core/attempt-refused.ts";
+export type { PackageFile } from "../scripts/script-call.ts";
 
 /** A local script to run. */
-export interface LocalCall {
+export interface LocalCall extends ScriptCall {
   readonly type: "local";
-  /** Path of the script within the package. */
-  readonly target: string;
-  readonly files: readonly PackageFile[];
-  /** Every argument, secrets included, as the script reads them from stdin. */
-  readonly arguments: Readonly<Record<string, Json>>;
-  /** Names of the declared parameters in their order: the positional arguments of a shell script. */
-  readonly parameterNames: readonly string[];
-  /** Which of them are secrets: never in argv. */
-  readonly secretNames: ReadonlySet<string>;
 }
 
 /** One HTTP request, complete but for the headers that every attempt gets (Idempotency-Key, User-Agent). */
@@ -100,12 +89,6 @@ type Ending =
   | { readonly status: "FAILED"; readonly error: ExecutionError; readonly output?: Json }
   | { readonly status: "TIMED_OUT"; readonly error: ExecutionError }
   | { readonly status: "CANCELLED" };
-
-/** `code` is stable where it is ours (`exit_code`, `http_status`, `egress_refused`, …); a script may answer its own, as text. */
-export interface ExecutionError {
-  readonly code: string;
-  readonly message: string;
-}
 
 /** Runs one attempt and answers its outcome; resolves only when nothing of it is under way any more. */
 export type Execute<Call> = (attempt: Attempt<Call>) => Promise<Outcome>;

@@ -7,12 +7,12 @@ import { createServer, type Server } from "node:net";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { limits } from "../core/limits.ts";
+import { killQuietly } from "../scripts/marked-processes.ts";
+import { usualPath } from "../scripts/script-command.ts";
+import { removeDirectory } from "../scripts/work-directory.ts";
 import { type EncloseBy, type EnclosedCommand, enclosedCommand } from "./enclosure.ts";
 import { scriptNode } from "./isolated-root.ts";
-import { usualPath } from "./script-command.ts";
 import type { ScriptUsers } from "./script-users.ts";
-import { killQuietly } from "./sweep.ts";
-import { removeDirectory } from "./work-directory.ts";
 
 /** Looks at the server from within, as a hostile script would, and tells what it got. */
 const trial = `

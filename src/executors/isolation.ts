@@ -1,6 +1,8 @@
 import { mkdir, realpath, writeFile } from "node:fs/promises";
 import { homedir, release } from "node:os";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
+import { findProgram, usualPath } from "../scripts/script-command.ts";
+import { removeDirectory } from "../scripts/work-directory.ts";
 import {
   type EncloseBy,
   type EnclosedCommand,
@@ -13,9 +15,7 @@ import { prepareRoot } from "./isolated-root.ts";
 import { type IsolationLack, lackOn } from "./isolation-lack.ts";
 import { tryEnclosure } from "./isolation-trial.ts";
 import { ownServer } from "./process-marks.ts";
-import { findProgram, usualPath } from "./script-command.ts";
 import { createScriptUsers, type ScriptUsers } from "./script-users.ts";
-import { removeDirectory } from "./work-directory.ts";
 
 /** What this host can do to keep a script to itself. Found out once, when a server starts, by trying it. */
 export interface Isolation {

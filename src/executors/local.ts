@@ -1,21 +1,27 @@
 import { randomUUID } from "node:crypto";
 import { delimiter, dirname, join, resolve } from "node:path";
+import { AttemptRefused } from "../core/attempt-refused.ts";
 import { limits } from "../core/limits.ts";
+import { createLogLines } from "../scripts/log-lines.ts";
+import { errorIn } from "../scripts/output.ts";
+import {
+  createScriptKeeper,
+  excess,
+  exitError,
+  runScript,
+  type ScriptEnclosure,
+  type ScriptEnd,
+  type ScriptKeeper,
+} from "../scripts/run-script.ts";
+import { commandLine, type Programs, usualPath } from "../scripts/script-command.ts";
 import { createMask, type Mask } from "../secrets/mask.ts";
+import { followEnclosed } from "./enclosed-group.ts";
 import type { Attempt, Execute, ExecutedCommand, LocalCall, Outcome } from "./executor.ts";
-import { createGuard, type Guard } from "./guard.ts";
 import { scriptHome, scriptNode } from "./isolated-root.ts";
 import type { Enclosure, Isolation } from "./isolation.ts";
 import { type ProductionIsolation, refusalOf, type ScriptNetwork, unprotected } from "./isolation-policy.ts";
-import { createLogLines } from "./log-lines.ts";
-import { errorIn, readOutputInTurn } from "./output.ts";
+import { readOutputInTurn } from "./output.ts";
 import { markVariable, ownServer } from "./process-marks.ts";
-import { AttemptRefused } from "./refused.ts";
-import { commandLine, scriptCommand, usualPath } from "./script-command.ts";
-import { closeDescriptors, closePipes, openScriptPipes } from "./script-pipes.ts";
-import { runScript, type ScriptEnd } from "./script-process.ts";
-import { createSweeper, type Sweeper } from "./sweep.ts";
-import { createWorkDirectory, removeDirectory } from "./work-directory.ts";
 
 /** Where scripts work, by what they run, and what keeps them to themselves. */
 export interface LocalOptions {
@@ -45,20 +51,14 @@ export function createLocalExecutor(options: LocalOptions): Execute<LocalCall> {
   const path = options.path ?? usualPath;
   const server = ownServer(options.workDirectory);
   const host: Host = {
-    ...{ isolation: options.isolation, production: options.production, network: options.network ?? "host", server },
+    ...{ isolation: options.isolation, production: options.production, network: options.network ?? "host" },
     memoryBytesMax: options.memoryBytesMax ?? limits.scriptTotalMemoryBytesMax,
     directory: resolve(options.workDirectory, server),
     open: { node, path: [path, dirname(node)].join(delimiter) },
     enclosed: { node: scriptNode, path: [path, dirname(scriptNode)].join(delimiter) },
-    guard: createGuard(server, path),
-    sweeper: createSweeper(),
+    keeper: createScriptKeeper({ variable: markVariable, name: server }, path),
   };
   return (attempt) => execute(attempt, host);
-}
-
-interface Programs {
-  readonly node: string;
-  readonly path: string;
 }
 
 interface Host {
@@ -66,25 +66,11 @@ interface Host {
   readonly production: ProductionIsolation;
   readonly network: ScriptNetwork;
   readonly memoryBytesMax: number;
-  readonly server: string;
   readonly directory: string;
   /** By what scripts run on the host itself, and in an enclosure. */
   readonly open: Programs;
   readonly enclosed: Programs;
-  readonly guard: Guard;
-  readonly sweeper: Sweeper;
-}
-
-/** One attempt, and what is known of it so far. */
-interface Work {
-  readonly attempt: Attempt<LocalCall>;
-  readonly host: Host;
-  readonly mask: Mask;
-  readonly id: string;
-  readonly home: string;
-  readonly enclosure: Enclosure | undefined;
-  /** What ran, in the order in which it began. */
-  readonly commands: ExecutedCommand[];
+  readonly keeper: ScriptKeeper;
 }
 
 async function execute(attempt: Attempt<LocalCall>, host: Host): Promise<Outcome> {
@@ -93,8 +79,10 @@ async function execute(attempt: Attempt<LocalCall>, host: Host): Promise<Outcome
   return attempt.sandbox ? { ...outcome, commands } : outcome;
 }
 
+/** @param commands What ran is added to it. */
 async function endOf(attempt: Attempt<LocalCall>, host: Host, commands: ExecutedCommand[]): Promise<Outcome> {
-  if (attempt.signal.aborted) return { status: "CANCELLED" };
+  const { call, idempotencyKey, timeoutMs, signal } = attempt;
+  if (signal.aborted) return { status: "CANCELLED" };
   const refusal = refusalOf(attempt, host);
   if (refusal) return { status: "FAILED", error: refusal };
   const isIsolated = attempt.sandbox || host.production !== "off";
@@ -102,90 +90,48 @@ async function endOf(attempt: Attempt<LocalCall>, host: Host, commands: Executed
   if (host.isolation.lack && isIsolated) attempt.onLog("SYSTEM", unprotected(host.isolation.lack));
   const mask = createMask(attempt.secrets);
   const id = randomUUID();
-  const work = { attempt, host, mask, id, home: join(host.directory, id), enclosure, commands };
+  const home = join(host.directory, id);
+  const run = {
+    ...{ call, id, home, idempotencyKey, timeoutMs, signal },
+    programs: enclosure ? host.enclosed : host.open,
+    lines: createLogLines(attempt.onLog, { mask }),
+    enclosure: enclosure && placeIn(enclosure, host, { home, hasNetwork: !attempt.sandbox && host.network === "host" }),
+  };
   try {
-    const end = await runIn(work);
-    return end === undefined ? { status: "CANCELLED" } : await outcomeOf(end, attempt, mask);
+    const end = await runScript(run, host.keeper);
+    if (end === undefined) return { status: "CANCELLED" };
+    commands.push({ command: commandLine(end.argv.map(mask.text)), exitCode: end.exitCode });
+    return await outcomeOf(end, attempt, mask);
   } catch (error) {
     if (!(error instanceof AttemptRefused)) throw error;
     return { status: "FAILED", error: { code: error.error.code, message: mask.text(error.error.message) } };
   } finally {
     enclosure?.release();
-    // What cannot be removed now is removed when a server starts here again.
-    await removeDirectory(work.home).catch(() => {});
   }
 }
 
-/** Undefined when the attempt was cancelled before the script began. */
-async function runIn(work: Work): Promise<ScriptEnd | undefined> {
-  const { attempt, host, mask, home, enclosure, commands } = work;
-  const { call, timeoutMs, signal } = attempt;
-  const { node, path } = enclosure ? host.enclosed : host.open;
-  const command = await scriptCommand(call, { node, path });
-  const directory = await createWorkDirectory(home, call, enclosure?.uid);
-  const stdin = JSON.stringify(call.arguments);
-  const pipes = await openScriptPipes(home, { path, stdin, owner: enclosure?.uid });
-  if (signal.aborted) {
-    closeDescriptors(pipes);
-    closePipes(pipes);
-    return undefined;
-  }
-  const mark = `${host.server}/${work.id}`;
-  const lines = createLogLines(mask, attempt.onLog);
-  const environment = {
-    ...command.environment,
-    PATH: path,
-    HOME: enclosure ? scriptHome : directory.home,
-    TMPDIR: enclosure ? "/tmp" : directory.temporary,
-    LANG: "C.UTF-8",
-    // Lines as they are written, and no compiled copies beside the package.
-    PYTHONUNBUFFERED: "1",
-    PYTHONDONTWRITEBYTECODE: "1",
-    IDEMPOTENCY_KEY: attempt.idempotencyKey,
-    [markVariable]: mark,
+function placeIn(
+  { uid, command }: Enclosure,
+  { memoryBytesMax }: Host,
+  script: { readonly home: string; readonly hasNetwork: boolean },
+): ScriptEnclosure {
+  return {
+    ...{ uid, home: scriptHome, temporary: "/tmp", follow: followEnclosed(memoryBytesMax) },
+    enclose: (argv) => command({ argv, ...script }),
   };
-  const hasNetwork = !attempt.sandbox && host.network === "host";
-  const enclosed = enclosure?.command({ argv: command.argv, home, hasNetwork });
-  const run = {
-    ...{ argv: enclosed?.argv ?? command.argv, environment: { ...environment, ...enclosed?.environment } },
-    ...{ cwd: directory.package, mark, timeoutMs, signal, isEnclosed: enclosure !== undefined },
-    ...{ memoryBytesMax: host.memoryBytesMax, onStderr: lines.push },
-  };
-  try {
-    const end = await runScript(run, pipes, host);
-    commands.push({ command: commandLine(command.argv.map(mask.text)), exitCode: end.exitCode });
-    return end;
-  } finally {
-    closePipes(pipes);
-    lines.end();
-  }
 }
 
 async function outcomeOf(end: ScriptEnd, { timeoutMs }: Attempt, mask: Mask): Promise<Outcome> {
-  if (end.stopped === "cancelled") return { status: "CANCELLED" };
+  if (end.stopped === "aborted") return { status: "CANCELLED" };
   if (end.stopped === "timed_out") {
     return {
       status: "TIMED_OUT",
       error: { code: "timed_out", message: `The script was ended after ${timeoutMs} ms.` },
     };
   }
-  if (end.stopped === "output_too_large") {
-    return {
-      status: "FAILED",
-      error: { code: "output_too_large", message: "The script wrote more to stdout than a result may have." },
-    };
-  }
-  if (end.stopped === "memory_exceeded") {
-    const message = "The script was ended: its processes together held more memory than a script may have.";
-    return { status: "FAILED", error: { code: "memory_exceeded", message } };
-  }
+  if (end.stopped !== undefined) return { status: "FAILED", error: excess[end.stopped] };
   // Masked before the error is read from it, since what is cut there could be half a secret.
-  const output = mask.json(await readOutputInTurn(new TextDecoder().decode(end.stdout)));
+  const output = mask.json(await readOutputInTurn(end.stdout));
   if (end.exitCode === 0) return { status: "SUCCEEDED", output };
-  const how = end.exitSignal === null ? `with exit code ${end.exitCode}` : `by the signal ${end.exitSignal}`;
-  return {
-    status: "FAILED",
-    error: errorIn(output, { code: "exit_code", message: `The script ended ${how}.` }),
-    output,
-  };
+  return { status: "FAILED", error: errorIn(output, exitError(end)), output };
 }

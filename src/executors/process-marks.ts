@@ -1,13 +1,11 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { isZombie, processNamespace, processStart, processStatus } from "../core/process-status.ts";
 
 /**
- * Every process of a script carries `RIPOSTE_ATTEMPT=<server>/<attempt>` in its environment, by which it is found (on Linux) also when
- * it has left the script's process group. A server is `<installation>-<pid>-<start>`; an installation is one work directory as seen
- * by one host.
+ * Every process of a script carries `RIPOSTE_ATTEMPT=<server>/<attempt>` in its environment. A server is `<installation>-<pid>-<start>`; an
+ * installation is one work directory as seen by one host.
  */
 export const markVariable = "RIPOSTE_ATTEMPT";
 
@@ -35,27 +33,4 @@ export function isAlive(server: string): boolean {
   const status = processStatus(pid);
   if (status && isZombie(status)) return false;
   return (status?.start ?? "0") === start;
-}
-
-/** Every process that carries a mark: its id and the mark. Empty where there is no /proc. */
-export async function markedProcesses(): Promise<{ pid: number; mark: string }[]> {
-  const entries = await readdir("/proc").catch(() => []);
-  const pids = entries.filter((name) => /^\d+$/.test(name)).map(Number);
-  const found: { pid: number; mark: string }[] = [];
-  for (let start = 0; start < pids.length; start += readsAtOnce) {
-    const some = pids.slice(start, start + readsAtOnce);
-    found.push(...(await Promise.all(some.map(readMark))).flat());
-  }
-  return found;
-}
-
-/** Open files at once while looking through /proc: a host has thousands of processes, and a server few descriptors to spare. */
-const readsAtOnce = 64;
-
-async function readMark(pid: number): Promise<{ pid: number; mark: string }[]> {
-  if (pid === process.pid) return [];
-  // Unreadable: gone in the meantime, or another user's.
-  const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
-  const mark = environment.split("\0").find((variable) => variable.startsWith(`${markVariable}=`));
-  return mark === undefined ? [] : [{ pid, mark: mark.slice(markVariable.length + 1) }];
 }

@@ -1,6 +1,6 @@
+import { AttemptRefused } from "../core/attempt-refused.ts";
 import type { Json } from "../core/json.ts";
 import type { Attempt, RemoteCall } from "./executor.ts";
-import { AttemptRefused } from "./refused.ts";
 
 /** A request as it goes out. */
 export interface RemoteRequest {

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
+import { AttemptRefused } from "../core/attempt-refused.ts";
 import { limits } from "../core/limits.ts";
-import { AttemptRefused } from "./refused.ts";
 
 /** The parts of a response that are read. */
 export interface RawResponse {

@@ -1,13 +1,14 @@
 import { STATUS_CODES } from "node:http";
 import { Client } from "undici";
+import { AttemptRefused } from "../core/attempt-refused.ts";
 import { limits } from "../core/limits.ts";
+import { errorIn } from "../scripts/output.ts";
 import { createMask, type Mask } from "../secrets/mask.ts";
 import { createConnector } from "./connect.ts";
 import type { EgressPolicy } from "./egress.ts";
 import { exchangeErrorOf } from "./exchange-error.ts";
 import type { Attempt, Execute, ExecutionError, Outcome, RemoteCall } from "./executor.ts";
-import { errorIn, readOutputInTurn } from "./output.ts";
-import { AttemptRefused } from "./refused.ts";
+import { readOutputInTurn } from "./output.ts";
 import { buildRequest, type RemoteRequest, readUrl } from "./remote-request.ts";
 import { readBody } from "./remote-response.ts";
 

@@ -1,8 +1,8 @@
 import { Client } from "undici";
+import { AttemptRefused } from "../core/attempt-refused.ts";
 import { limits } from "../core/limits.ts";
 import { createConnector } from "../executors/connect.ts";
 import type { EgressPolicy } from "../executors/egress.ts";
-import { AttemptRefused } from "../executors/refused.ts";
 import { readHeaders, readUrl } from "../executors/remote-request.ts";
 import { readBody } from "../executors/remote-response.ts";
 

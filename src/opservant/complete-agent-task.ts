@@ -4,7 +4,7 @@ import { canonicalJson, isJsonObject, type Json, sha256, storableJson } from "..
 import { limits } from "../core/limits.ts";
 import { turns } from "../core/turns.ts";
 import type { ExecutionError } from "../executors/executor.ts";
-import { errorIn } from "../executors/output.ts";
+import { errorIn } from "../scripts/output.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";

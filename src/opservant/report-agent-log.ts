@@ -2,7 +2,7 @@ import type { EntityManager } from "@mikro-orm/postgresql";
 import { BadInputError, StateFailure } from "../core/failures.ts";
 import { storableText } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
-import { cutToBytes } from "../executors/log-lines.ts";
+import { cutToBytes } from "../scripts/log-lines.ts";
 import { createLineMask } from "../secrets/mask.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";

@@ -46,6 +46,12 @@ describe("the agent's file", () => {
     expect(imported.filter((name) => !builtinModules.includes(name.replace(/^node:/, "")))).toEqual([]);
     const packages = [...text.matchAll(/^\/\/ .*\bnode_modules\/([^/]+)\//gm)].map(([, name]) => name);
     expect([...new Set(packages)].sort()).toEqual(["graphql-ws", "ws"]);
+    const ours = [...text.matchAll(/^\/\/ src\/((\w+)\/.*)/gm)];
+    expect(new Set(ours.map(([, , room]) => room))).toEqual(new Set(["agent", "core", "scripts"]));
+    expect(ours.flatMap(([, file, room]) => (room === "core" ? [file] : [])).sort()).toEqual([
+      ...["core/attempt-refused.ts", "core/json-values.ts", "core/json.ts", "core/process-status.ts"],
+      "core/script-limits.ts",
+    ]);
     expect(text.slice(0, 4_000)).toMatch(/Denis Badurina[\s\S]*Einar Otto Stangvik/);
   });
 

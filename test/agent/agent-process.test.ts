@@ -163,5 +163,5 @@ describe("an agent's process", () => {
 /** The guards among an agent's children. */
 function guardsOf({ child }: AgentProcess): number[] {
   const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ").map(Number);
-  return children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("opservant-guard"));
+  return children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("riposte-guard"));
 }

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { bounds } from "../../src/agent/bounds.ts";
-import type { Json } from "../../src/agent/json.ts";
+import type { Json } from "../../src/core/json.ts";
+import { limits } from "../../src/core/limits.ts";
 import { isRunning } from "../executors/scripts.ts";
 import { perform, resultOf, taskOf } from "./tasks.ts";
 
@@ -102,6 +103,10 @@ describe("an agent's task", () => {
     expect(existsSync(cwd)).toBe(false);
   });
 
+  test.runIf(onLinux)("is what Linux ends before the agent where memory runs out (Linux)", async () => {
+    expect(await resultOf(taskOf("a", sh("cat /proc/self/oom_score_adj")))).toBe(1000);
+  });
+
   test.each<[string, string, Json]>([
     ["a document", ' {"a": 1}\n', { a: 1 }],
     ["nothing", " \n", null],
@@ -116,7 +121,7 @@ describe("an agent's task", () => {
   });
 
   test.each([
-    ["bytes", `"x".repeat(${bounds.outputBytesMax + 1})`],
+    ["bytes", `"x".repeat(${limits.outputBytesMax + 1})`],
     ["values", `"[" + "1,".repeat(${bounds.outputValuesMax}) + "1]"`],
   ])("that answers more %s than a result may have fails", async (_name, text) => {
     const { completion } = await perform(taskOf("a.mjs", `process.stdout.write(${text});`));
@@ -146,7 +151,7 @@ describe("an agent's task", () => {
       `STDERR ${"é".repeat(13)}`,
       "STDERR last",
     ]);
-    expect(Buffer.byteLength(lines[2]!.slice("STDERR ".length))).toBeLessThanOrEqual(bounds.logLineBytesMax);
+    expect(Buffer.byteLength(lines[2]!.slice("STDERR ".length))).toBeLessThanOrEqual(limits.logLineBytesMax);
     expect(lines[2]).toMatch(/ … \[cut\]$/);
     const secret = await perform(taskOf("a.js", script, { parameters: { key: "k" }, secretNames: ["key"] }));
     expect(secret.lines[2]).toMatch(/^STDERR \[a line of more than 8192 bytes is left out/);
@@ -154,7 +159,7 @@ describe("an agent's task", () => {
 
   test("drops what is more than a log may have, and says so", async () => {
     const { lines } = await perform(taskOf("a", sh("yes x | head -n 10500 >&2")));
-    expect(lines).toHaveLength(bounds.logLinesMax + 1);
+    expect(lines).toHaveLength(limits.logLinesPerAttemptMax + 1);
     expect(lines.at(-1)).toBe("SYSTEM The script wrote more than 10000 lines; the rest is dropped.");
   });
 });

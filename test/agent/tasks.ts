@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Json } from "../../src/agent/json.ts";
-import { runTask } from "../../src/agent/run-task.ts";
+import { createHost, runTask } from "../../src/agent/run-task.ts";
 import type { Completion, Task } from "../../src/agent/task.ts";
+import type { Json } from "../../src/core/json.ts";
 
 /** A task of one script. */
 export function taskOf(entry: string, script: string, given: Partial<Task> = {}): Task {
@@ -35,7 +35,7 @@ export async function perform(
   const lines: string[] = [];
   try {
     const completion = await runTask(task, {
-      host: { agentId: randomUUID(), workDirectory },
+      host: createHost({ agentId: randomUUID(), workDirectory }),
       signal,
       onLine: ({ stream, text }) => {
         lines.push(`${stream} ${text}`);

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { outlineCommand, scriptCommand } from "../../src/executors/script-command.ts";
+import { outlineCommand, scriptCommand } from "../../src/scripts/script-command.ts";
 
 const call = (target: string, firstLine = "") => ({
   type: "local" as const,

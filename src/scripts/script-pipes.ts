@@ -9,9 +9,11 @@ import { promisify } from "node:util";
 export interface ScriptPipes {
   readonly stdout: Socket;
   readonly stderr: Socket;
-  /** Where stdin is a pipe and not a file in memory. */
-  readonly stdin?: Socket;
   readonly descriptors: readonly [stdin: number, stdout: number, stderr: number];
+  /** Closes the script's ends here, once it has them itself. */
+  handOver(): void;
+  /** Closes our ends. */
+  close(): void;
 }
 
 interface Input {
@@ -25,7 +27,7 @@ const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
  * Opens real pipes for a script, with its parameters already under way. Node's own are sockets, and on Linux a socket cannot be opened
  * by name: `echo … > /dev/stderr`, `cat /dev/stdin` and `readFileSync("/dev/stdin")`, all common in scripts, would fail with ENXIO.
  * @param directory Where the names of the pipes may stand for a moment.
- * @param owner Who may open them by name, besides root; the server's own user by default.
+ * @param owner Who may open them by name, besides root; our own user by default.
  */
 export async function openScriptPipes(
   directory: string,
@@ -40,12 +42,14 @@ export async function openScriptPipes(
     // None of these waits: a reader opens without blocking, a writer finds its reader, and the script's own end is a blocking one.
     for (const name of [output, errors]) opened.push(openSync(name, O_RDONLY | O_NONBLOCK), openSync(name, O_WRONLY));
     if (owner !== undefined) for (const each of opened) fchownSync(each, owner, owner);
-    const [, stdout = -1, scriptOut = -1, stderr = -1, scriptErr = -1] = opened;
+    const [, stdoutEnd = -1, scriptOut = -1, stderrEnd = -1, scriptErr = -1] = opened;
+    const stdout = quiet(new Socket({ fd: stdoutEnd, readable: true, writable: false }));
+    const stderr = quiet(new Socket({ fd: stderrEnd, readable: true, writable: false }));
+    const descriptors = [descriptor, scriptOut, scriptErr] as const;
     return {
-      stdout: quiet(new Socket({ fd: stdout, readable: true, writable: false })),
-      stderr: quiet(new Socket({ fd: stderr, readable: true, writable: false })),
-      ...(stream && { stdin: stream }),
-      descriptors: [descriptor, scriptOut, scriptErr],
+      ...{ stdout, stderr, descriptors },
+      handOver: () => descriptors.forEach(closeSync),
+      close: () => [stream, stdout, stderr].forEach((one) => void one?.destroy()),
     };
   } catch (error) {
     opened.forEach(closeSync);
@@ -53,16 +57,6 @@ export async function openScriptPipes(
   } finally {
     for (const name of [input, output, errors]) rmSync(name, { force: true });
   }
-}
-
-/** Closes the script's ends here, once it has them itself. */
-export function closeDescriptors({ descriptors }: ScriptPipes): void {
-  descriptors.forEach(closeSync);
-}
-
-/** Closes our ends. */
-export function closePipes({ stdin, stdout, stderr }: ScriptPipes): void {
-  for (const stream of [stdin, stdout, stderr]) stream?.destroy();
 }
 
 /**
@@ -77,7 +71,7 @@ function openMemory(content: string): Input | undefined {
   try {
     writer = openSync(name, O_WRONLY | O_CREAT | O_EXCL, 0o600);
     reader = openSync(name, O_RDONLY);
-    // Nameless before there is anything in it, so that no death of the server can leave a secret behind.
+    // Nameless before there is anything in it, so that no death of ours can leave a secret behind.
     rmSync(name);
     writeFileSync(writer, content);
     return { descriptor: reader };

@@ -1,8 +1,8 @@
 import { access, constants } from "node:fs/promises";
 import { basename, delimiter, extname, join } from "node:path";
+import { AttemptRefused } from "../core/attempt-refused.ts";
 import type { Json } from "../core/json.ts";
-import type { LocalCall } from "./executor.ts";
-import { AttemptRefused } from "./refused.ts";
+import type { ScriptCall } from "./script-call.ts";
 
 /** What runs a script, and what it is told besides stdin. */
 export interface ScriptCommand {
@@ -26,14 +26,22 @@ export const usualPath = [
 const shells = new Set(["sh", "bash", "dash", "ash", "ksh", "zsh"]);
 
 /** The call without the files of its package. */
-type ScriptCall = Omit<LocalCall, "files">;
+type ScriptWords = Omit<ScriptCall, "files">;
+
+/** By what scripts run. */
+export interface Programs {
+  /** The Node that runs `.js` and `.mjs`. */
+  readonly node: string;
+  /** PATH of the scripts. */
+  readonly path: string;
+}
 
 /**
  * The command for a call's target: `.py` by python3, `.sh` by bash, `.js` and `.mjs` by Node, other by its `#!` line. A shell script gets
  * the arguments that are no secrets in declared order (an omitted one is empty) and all of them as `PARAM_<NAME>`.
  * @throws AttemptRefused `target_missing`, `interpreter_missing` or `invalid_argument`.
  */
-export async function scriptCommand(call: LocalCall, programs: { node: string; path: string }): Promise<ScriptCommand> {
+export async function scriptCommand(call: ScriptCall, programs: Programs): Promise<ScriptCommand> {
   const file = call.files.find(({ path }) => path === call.target);
   if (!file) throw new AttemptRefused("target_missing", `The package has no file ${call.target}.`);
   const program = programFor(call.target);
@@ -54,7 +62,7 @@ export async function scriptCommand(call: LocalCall, programs: { node: string; p
  * program in its `#!` line, without knowing whether that is a shell.
  * @throws AttemptRefused `invalid_argument`.
  */
-export function outlineCommand(call: ScriptCall): ScriptCommand & { readonly isGuess: boolean } {
+export function outlineCommand(call: ScriptWords): ScriptCommand & { readonly isGuess: boolean } {
   const program = programFor(call.target);
   const command = commandBy(program === undefined ? [] : [program], program, call);
   return { ...command, isGuess: program === undefined };
@@ -75,7 +83,7 @@ function programFor(target: string): "python3" | "node" | "bash" | undefined {
   }
 }
 
-function commandBy(words: readonly string[], program: string | undefined, call: ScriptCall): ScriptCommand {
+function commandBy(words: readonly string[], program: string | undefined, call: ScriptWords): ScriptCommand {
   const argv = [...words, `./${call.target}`];
   return program !== undefined && shells.has(program) ? shellCommand(argv, call) : { argv, environment: {} };
 }
@@ -85,7 +93,7 @@ export function commandLine(argv: readonly string[]): string {
   return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
 }
 
-function shellCommand(argv: readonly string[], call: ScriptCall): ScriptCommand {
+function shellCommand(argv: readonly string[], call: ScriptWords): ScriptCommand {
   const positional = call.parameterNames.filter((name) => !call.secretNames.has(name));
   const names = new Set([...call.parameterNames, ...Object.keys(call.arguments)]);
   return {
@@ -94,7 +102,7 @@ function shellCommand(argv: readonly string[], call: ScriptCall): ScriptCommand 
   };
 }
 
-function argumentText(call: ScriptCall, name: string): string {
+function argumentText(call: ScriptWords, name: string): string {
   const value: Json = Object.hasOwn(call.arguments, name) ? (call.arguments[name] ?? null) : null;
   const text = value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
   if (text.includes("\0"))
@@ -127,5 +135,5 @@ export async function findProgram(name: string, path: string): Promise<string> {
     );
     if (isFound) return program;
   }
-  throw new AttemptRefused("interpreter_missing", `${name} is not installed on the node that runs this action.`);
+  throw new AttemptRefused("interpreter_missing", `${name} is not installed on the machine that runs this action.`);
 }

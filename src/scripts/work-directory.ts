@@ -1,10 +1,10 @@
 import { chmod, chown, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { limits } from "../core/limits.ts";
-import type { LocalCall } from "./executor.ts";
-import { AttemptRefused } from "./refused.ts";
+import { AttemptRefused } from "../core/attempt-refused.ts";
+import { scriptLimits } from "../core/script-limits.ts";
+import type { ScriptCall } from "./script-call.ts";
 
-/** Where one attempt works; nobody but the server's user can enter. */
+/** Where one attempt works; nobody but the user who runs it can enter. */
 export interface WorkDirectory {
   /** Home of the script. */
   readonly home: string;
@@ -17,10 +17,10 @@ export interface WorkDirectory {
 /**
  * Writes the files of a call into a new directory.
  * @param home A path that does not exist yet.
- * @param owner Whose all of it is to be; the server's own user by default.
+ * @param owner Whose all of it is to be; ours by default.
  * @throws AttemptRefused `package_invalid` when a path leaves the package or two files are one. Nothing outside of `home` is written.
  */
-export async function createWorkDirectory(home: string, call: LocalCall, owner?: number): Promise<WorkDirectory> {
+export async function createWorkDirectory(home: string, call: ScriptCall, owner?: number): Promise<WorkDirectory> {
   for (const { path } of call.files) checkPath(path);
   const directory = { home, package: join(home, "package"), temporary: join(home, "tmp") };
   await mkdir(home, { recursive: true, mode: 0o700 });
@@ -71,7 +71,7 @@ async function openUp(path: string): Promise<void> {
 function checkPath(path: string): void {
   const segments = path.split("/");
   const isPlain = segments.every((segment) => segment !== "" && segment !== "." && segment !== "..");
-  if (isPlain && path.length <= limits.packagePathLengthMax && !/[\\\0]/.test(path)) return;
+  if (isPlain && path.length <= scriptLimits.packagePathLengthMax && !/[\\\0]/.test(path)) return;
   throw new AttemptRefused("package_invalid", `The path ${JSON.stringify(path)} does not stay within the package.`);
 }
 
