@@ -120,7 +120,7 @@ function refuseState({ status, expiresAt, decidedAt, decidedByName }: Approval, 
     case "CLOSED":
       throw new StateFailure(
         "approval_closed",
-        "Nobody has to decide this any more: its step was ended with its run, or with the steps beside it.",
+        "Nobody has to decide this any more: its live action was withdrawn, or its step was ended with its run, or with the steps beside it.",
       );
     default:
       status satisfies never;

@@ -8,6 +8,7 @@ import type { LiveActionDispatch } from "./entities.ts";
 import { LiveActionDispatchNode, LiveActionStatus } from "./graphql.ts";
 import { type DispatchUpdate, listDispatches, streamDispatchUpdates } from "./list-dispatches.ts";
 import { type RolledBack, rollbackLiveAction } from "./rollback-live-action.ts";
+import { withdrawLiveAction } from "./withdraw-live-action.ts";
 
 declare module "../graphql/builder.ts" {
   interface Context {
@@ -103,6 +104,35 @@ builder.mutationField("rollbackLiveAction", (t) =>
     errors: { types: [ValidationFailure, NotFoundFailure, StateFailure] },
     args: { input: t.arg({ type: RollbackLiveActionInput, required: true, description: "Which one." }) },
     resolve: (_root, { input }, { operation, liveActions }) => rollbackLiveAction(operation, liveActions, input),
+  }),
+);
+
+const WithdrawLiveActionInput = builder.inputType("WithdrawLiveActionInput", {
+  description: "Which live action to take back.",
+  fields: (t) => ({
+    requestId: t.string({ required: true, description: "Of the dispatch that waits for people." }),
+    reason: t.string({ description: "Why, for whoever reads the history." }),
+  }),
+});
+
+const WithdrawPayload = builder.objectRef<{ dispatch: LiveActionDispatch }>("WithdrawLiveActionPayload").implement({
+  description: "The live action was withdrawn.",
+  fields: (t) => ({
+    dispatch: t.expose("dispatch", { type: LiveActionDispatchNode, description: "The dispatch as it ended." }),
+  }),
+});
+
+builder.mutationField("withdrawLiveAction", (t) =>
+  t.field({
+    type: WithdrawPayload,
+    description:
+      "Takes back a live action that waits for people, whoever asked for it: it fails as `withdrawn`, nobody is contacted, and nobody has to decide any more.",
+    authScopes: { permission: "live-action:dispatch" },
+    errors: { types: [ValidationFailure, NotFoundFailure, StateFailure] },
+    args: { input: t.arg({ type: WithdrawLiveActionInput, required: true, description: "Which one, and why." }) },
+    resolve: async (_root, { input }, { operation, liveActions }) => ({
+      dispatch: await withdrawLiveAction(operation, liveActions, input),
+    }),
   }),
 );
 

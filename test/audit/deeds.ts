@@ -197,6 +197,17 @@ export const deeds: Readonly<Record<string, DeedRow>> = {
     subject: "target:",
     outcome: "accepted",
   },
+  withdrawLiveAction: {
+    async prepare(world) {
+      const { capability, vendorId } = liveAction(world);
+      const policy = { capability, vendorId, requireApproval: true };
+      await make(world, "setLiveActionPolicy", "policy { capability }", policy);
+      const { requestId } = await dispatched(world);
+      await make(world, "setLiveActionPolicy", "policy { capability }", { ...policy, requireApproval: false });
+      return { requestId, reason: "Not needed." };
+    },
+    subject: "target:",
+  },
   pinVendor: {
     // To the one that it is not pinned to yet: the pin of a capability is one for all these tests.
     async prepare({ server }) {

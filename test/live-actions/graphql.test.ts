@@ -21,6 +21,7 @@ import {
 } from "../../client/generated/graphql.ts";
 import { newId } from "../../src/core/ids.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
+import { mutate } from "../tenancy/strangers.ts";
 import { makeTenant, makeToken } from "../tenancy/tenancy-fixtures.ts";
 import { scriptedAdapter } from "./adapters.ts";
 
@@ -190,6 +191,33 @@ describe("a live action", () => {
     expect((await client.request(RollbackLiveActionDocument, { input })).rollbackLiveAction).toMatchObject({
       ...{ __typename: "StateFailure", code: "rolled_back" },
     });
+  });
+});
+
+describe("a live action that waits for people", () => {
+  test("tells until when, and is withdrawn by its request id, which takes it off the list of what waits", async () => {
+    const { token, client, dispatch, put } = await office();
+    await put(credentials);
+    const policy = { capability: "isolate_host", requireApproval: true, approvalTimeoutMinutes: 30 };
+    const set = "policy { approvalTimeoutMinutes }";
+    expect(await mutate(server, token, "setLiveActionPolicy", set, policy)).toMatchObject({
+      policy: { approvalTimeoutMinutes: 30 },
+    });
+    const { requestId } = await dispatch();
+    const pending = async () =>
+      (await client.request(PendingApprovalsDocument, { first: 5 })).approvals.edges.map(({ node }) => node);
+    const [waiting] = await pending();
+    const times = [waiting?.expiresAt, waiting?.requestedAt].map((time) => Date.parse(String(time)) / 60_000);
+    expect(Math.round(times[0]! - times[1]!)).toBe(30);
+    const input = { requestId, reason: "False alarm." };
+    const selection = "dispatch { state approval { status } result { status error details } }";
+    expect(await mutate(server, token, "withdrawLiveAction", selection, input)).toMatchObject({
+      dispatch: {
+        ...{ state: "COMPLETED", approval: { status: "CLOSED" } },
+        result: { status: "FAILED", error: "withdrawn", details: { withdrawn_by: "admin", reason: "False alarm." } },
+      },
+    });
+    expect(await pending()).toEqual([]);
   });
 });
 

@@ -177,6 +177,19 @@ describe("a step whose live action waits for people", () => {
     expect(asked).toEqual([]);
   });
 
+  test("fails for good where it is withdrawn, and never goes on", async () => {
+    const asked: Asked[] = [];
+    const node = await world.node([scriptedAdapter({ asked })]);
+    await world.gate();
+    const rest = { maxRetries: 3, onFailure: "continue", onSuccess: "b" } as const;
+    const runId = await begin(node, [liveActionStep("a", rest), actionStep("b")]);
+    await world.asked();
+    await world.withdraw(node, `${runId}:a:1:1`);
+    expect(await trailOf(runId)).toEqual(["a.1 RUNNING", "a.1 FAILED"]);
+    expect(await world.engines.head(runId)).toMatchObject({ status: "FAILED", errorCode: "withdrawn" });
+    expect(asked).toEqual([]);
+  });
+
   test("goes to the step that is named for its failure where nobody decides in time, whichever node asked", async () => {
     const first = await world.node([scriptedAdapter()]);
     await world.gate();

@@ -8,6 +8,7 @@ import { DispatchSweeper } from "../../src/live-actions/dispatch-sweeper.ts";
 import { LiveActionDispatch } from "../../src/live-actions/entities.ts";
 import { setLiveActionPolicy } from "../../src/live-actions/set-live-action-policy.ts";
 import { createStepDispatches } from "../../src/live-actions/step-dispatches.ts";
+import { withdrawLiveAction } from "../../src/live-actions/withdraw-live-action.ts";
 import type { Engine } from "../../src/runs/engine.ts";
 import type { StepState } from "../../src/runs/fold.ts";
 import type { StepPorts } from "../../src/runs/step-ports.ts";
@@ -93,6 +94,10 @@ export class LiveActionWorld {
   async decide(node: LiveActionNode, approval: Approval, decision: "APPROVE" | "REJECT"): Promise<void> {
     const lead = node.dispatches.as(this.#tenant, ["security_lead"]);
     await decideApproval(lead, decisionsOf(node.dispatches), { id: approval.id, decision });
+  }
+
+  async withdraw({ dispatches }: LiveActionNode, requestId: string): Promise<void> {
+    await withdrawLiveAction(dispatches.as(this.#tenant), dispatches.ports, { requestId });
   }
 
   async step(runId: string, stepId = "a"): Promise<StepState | undefined> {

@@ -257,6 +257,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
   "Mutation.withdrawActionVersion": {
     calls: (refs) => actionRefs(refs).map((ref) => ({ input: { ref, version: "1.0.0", reason: "test" } })),
   },
+  "Mutation.withdrawLiveAction": input((refs) => ({ requestId: refs.dispatchRequest, reason: "test" })),
 
   "Subscription.agentTasks": { calls: () => [{}], isEndless: true },
   "Subscription.approvalUpdates": { calls: () => [{}], isEndless: true },
