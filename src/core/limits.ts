@@ -185,6 +185,8 @@ export const limits = {
   /** Transitions in one flush of the journal, and about the bytes of what they carry: writing them out takes 20 ms for each MiB. */
   flushEventsMax: 4_000,
   flushBytesMax: 4 * 1024 * 1024,
+  /** What waits for one journal, as it is held in memory, from which on scripts are read no faster than their lines are written: a flush. */
+  journalWaitingBytesMax: 4 * 1024 * 1024,
   /** How long one turn of the event loop prepares steps and reads outputs before others have theirs, heartbeats among them. */
   turnMs: 20,
   /** Entries of a flush that hear in one turn of the event loop: about 2 ms of work, in which nothing else of the process moves. */

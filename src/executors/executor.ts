@@ -70,6 +70,11 @@ export interface Attempt<Call = LocalCall | RemoteCall | OpservantCall> {
   readonly sandbox?: true;
   /** Called for each line as it comes, in order, already masked. */
   onLog(stream: "STDOUT" | "STDERR" | "SYSTEM", text: string): void;
+  /**
+   * Undefined while further lines find room; else resolves once they do. Whoever can leave lines where they come from waits for it: they come
+   * faster than they are written down. What is handed over all the same is written all the same.
+   */
+  readonly logRoom?: (() => Promise<void> | undefined) | undefined;
 }
 
 /** How an attempt ended. An executor never throws for what a script or a server does: it answers FAILED. */

@@ -95,6 +95,7 @@ async function endOf(attempt: Attempt<LocalCall>, host: Host, commands: Executed
     ...{ call, id, home, idempotencyKey, timeoutMs, signal },
     programs: enclosure ? host.enclosed : host.open,
     lines: createLogLines(attempt.onLog, { mask }),
+    lineRoom: attempt.logRoom,
     enclosure: enclosure && placeIn(enclosure, host, { home, hasNetwork: !attempt.sandbox && host.network === "host" }),
   };
   try {

@@ -10,7 +10,7 @@ interface FollowPorts {
   readonly news: AgentNews;
 }
 
-export interface Following extends Pick<Attempt, "signal" | "lost" | "onLog"> {
+export interface Following extends Pick<Attempt, "signal" | "lost" | "onLog" | "logRoom"> {
   /** The numbers of the first line that was not handed on yet, and of the first that is still kept. */
   readonly reading: { next: number; kept: number };
 }
@@ -25,7 +25,7 @@ export async function followTask(
   following: Following,
   task: TaskRow,
 ): Promise<Outcome | undefined> {
-  const { signal, lost, onLog, reading } = following;
+  const { signal, lost } = following;
   const signals = lost ? [signal, lost] : [signal];
   const alertness = new Alertness(ports.news, [task.id], signals);
   try {
@@ -36,7 +36,7 @@ export async function followTask(
       if (signal.aborted) await cancelTask(em, task);
       const look = await lookAt(em, task);
       if (look.leftMs <= 0 && !look.isFinished) await expireTask(em, task);
-      await handOn(em, task, { onLog, reading, lineCount: look.lineCount });
+      await handOn(em, task, { ...following, lineCount: look.lineCount });
       if (look.isFinished) return await outcomeOf(em, task);
       if (look.leftMs > 0) await alertness.wait(Math.min(look.leftMs, limits.agentTaskLookMs));
     }
@@ -65,7 +65,7 @@ const lookSql = `
 select finished_at is not null as is_finished, line_count, (extract(epoch from deadline_at - now()) * 1000)::float8 as left_ms
 from agent_task where id = ? and tenant_id = ?`;
 
-interface HandingOn extends Pick<Following, "onLog" | "reading"> {
+interface HandingOn extends Pick<Following, "onLog" | "logRoom" | "reading"> {
   readonly lineCount: number;
 }
 
@@ -73,12 +73,13 @@ interface HandingOn extends Pick<Following, "onLog" | "reading"> {
 async function handOn(
   em: EntityManager,
   { id, tenantId }: TaskRow,
-  { onLog, reading, lineCount }: HandingOn,
+  { onLog, logRoom, reading, lineCount }: HandingOn,
 ): Promise<void> {
   const last = Math.min(lineCount, limits.logLinesPerAttemptMax + 1);
   if (reading.kept < reading.next) await em.execute(forgetSql, [id, tenantId, reading.next]);
   reading.kept = reading.next;
   while (reading.next < last) {
+    await logRoom?.();
     const values = [id, tenantId, reading.next, limits.agentLogLinesMax];
     const lines = await em.execute<LineRow[]>(linesSql, values);
     for (const { stream, text } of lines) onLog(stream, text);

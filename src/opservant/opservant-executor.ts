@@ -19,7 +19,7 @@ interface OpservantPorts {
 /** How a task that was asked for before ends; undefined where there is none. Never rejects. */
 type HearTask = (
   key: AgentTaskKey,
-  conversation: Pick<Attempt, "signal" | "lost" | "onLog">,
+  conversation: Pick<Attempt, "signal" | "lost" | "onLog" | "logRoom">,
 ) => Promise<Outcome | undefined>;
 
 export interface OpservantExecutor {
@@ -65,7 +65,7 @@ async function heard(
 
 async function followed(
   ports: OpservantPorts,
-  conversation: Pick<Attempt, "signal" | "lost" | "onLog">,
+  conversation: Pick<Attempt, "signal" | "lost" | "onLog" | "logRoom">,
   task: { readonly id: string; readonly tenantId: string },
 ): Promise<Outcome> {
   const reading = { next: 0, kept: 0 };

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
-import { knownBytes } from "../core/json-bytes.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { clientConfig, type DatabaseAddress } from "../database/address.ts";
 import type { JournalEntry, WriteResult } from "./journal-entry.ts";
+import { JournalQueue } from "./journal-queue.ts";
 import { type FlushRows, serialise } from "./journal-rows.ts";
 import {
   endBackendSql,
@@ -34,7 +34,7 @@ type Backend = Client & { readonly processID?: number };
 export class Journal {
   readonly #ports: JournalPorts;
   readonly #settlement: Settlement;
-  #queue: JournalEntry[] = [];
+  readonly #queue = new JournalQueue();
   #client: Backend | undefined;
   /** The backend of a connection that broke: a flush may still be under way in it. */
   #leftBehind: number | undefined;
@@ -69,9 +69,14 @@ export class Journal {
     }
   }
 
+  /** Undefined while there is room for what could also come later, such as log lines; else resolves once there is. */
+  room(): Promise<void> | undefined {
+    return this.#queue.room();
+  }
+
   /** This node may not write any more: what is waiting is lost, and a flush under way is not waited for. */
   abandon(): void {
-    this.#settle(this.#queue.splice(0), "lost");
+    this.#settle(this.#queue.takeAll(), "lost");
     this.#settlement.tell();
     void this.#disconnect();
   }
@@ -85,7 +90,7 @@ export class Journal {
 
   async #flushAll(): Promise<void> {
     while (this.#queue.length > 0) {
-      const batch = takeBatch(this.#queue);
+      const batch = this.#queue.take();
       this.#underWay = batch.length;
       const flushed = this.#flush(batch);
       // What the last flush settled is told while the database is at work on this one.
@@ -213,28 +218,6 @@ function statementOf({ side, audits, auditCount }: FlushRows) {
   }
   if (auditCount > 0) return { name: "flush-audits", text: flushWithAuditsSql, rest: audits };
   return { name: "flush", text: flushSql, rest: [] };
-}
-
-function takeBatch(queue: JournalEntry[]): readonly JournalEntry[] {
-  let events = 0;
-  let bytes = 0;
-  let count = 0;
-  while (count < queue.length && events < limits.flushEventsMax && bytes < limits.flushBytesMax) {
-    const entry = queue[count]!;
-    events += entry.events.length;
-    bytes += largeBytes(entry);
-    count += 1;
-  }
-  return queue.splice(0, count);
-}
-
-/** About how much an entry writes: what may be large of it. */
-function largeBytes({ events, birth }: JournalEntry): number {
-  let bytes = knownBytes(birth?.context) + knownBytes(birth?.parameters);
-  for (const { body } of events) {
-    if (body) bytes += knownBytes(body["output"]) + knownBytes(body["input"]) + knownBytes(body["text"]);
-  }
-  return bytes;
 }
 
 /**

@@ -14,7 +14,7 @@ export class Journals {
   }
 
   /** The journal for one more run. */
-  assign(): Pick<Journal, "append"> {
+  assign(): Pick<Journal, "append" | "room"> {
     const [first, ...others] = this.#journals as [Journal, ...Journal[]];
     if (first.load < limits.journalLoadMax) return first;
     return others.reduce((least, journal) => (journal.load < least.load ? journal : least), first);

@@ -15,7 +15,7 @@ import { answerOf, transition } from "./transition.ts";
 import { beginning, type Command, type Walk } from "./walk.ts";
 
 export interface ResidentPorts extends Omit<StepWorkPorts, "run" | "onSaid"> {
-  readonly journal: Pick<Journal, "append">;
+  readonly journal: Pick<Journal, "append" | "room">;
   readonly hub: Pick<Hub, "publish">;
   /** The time for an approval is over: its row says what becomes of it, and the run hears it as a signal. */
   expire(approvalId: string): void;
@@ -52,9 +52,9 @@ export class ResidentRun {
     this.#ports = ports;
     this.info = info;
     this.#walk = walk;
-    const { steps, slots, completions } = ports;
+    const { steps, slots, completions, journal } = ports;
     const onSaid = (fact: Fact) => this.#advance([fact]);
-    this.#work = new StepWork({ steps, slots, completions, onSaid, run: () => this.#walk.run }, info);
+    this.#work = new StepWork({ steps, slots, completions, journal, onSaid, run: () => this.#walk.run }, info);
   }
 
   /** Writes the run itself with its first events. */

@@ -27,7 +27,10 @@ export interface StepPorts {
 /** The tasks of agents that runs have asked for before. */
 export interface AgentTasks {
   /** How the task ends, told to end once `signal` is aborted; undefined where there is none. */
-  hear(key: AgentTaskKey, conversation: Pick<Conversation, "signal" | "lost" | "onLog">): Promise<Outcome | undefined>;
+  hear(
+    key: AgentTaskKey,
+    conversation: Pick<Conversation, "signal" | "lost" | "onLog" | "logRoom">,
+  ): Promise<Outcome | undefined>;
 }
 
 /** What an executor under way reports to and hears from. */
@@ -37,6 +40,7 @@ export interface Conversation {
   /** Aborted when the run is not this node's to act for any more: nothing is to be undone, and nobody hears an outcome. */
   readonly lost: AbortSignal;
   readonly onLog: Attempt["onLog"];
+  readonly logRoom?: Attempt["logRoom"];
   /** For a step that takes its own slot. Undefined where the step was told to end before there was one. */
   readonly inSlot: <T>(task: () => Promise<T>) => Promise<T | undefined>;
 }

@@ -8,6 +8,7 @@ import type { LogFact, NoticeFact, StepStatusFact } from "./events.ts";
 import type { ExecutorSlots } from "./executor-slots.ts";
 import type { RunState, StepState } from "./fold.ts";
 import { isHeard } from "./interruption.ts";
+import type { Journal } from "./journal.ts";
 import { LogBudget } from "./log-budget.ts";
 import type { RunInfo } from "./new-run.ts";
 import { triesAgainAfter } from "./outcome-rules.ts";
@@ -20,6 +21,7 @@ export interface StepWorkPorts {
   readonly steps: StepPorts;
   readonly slots: ExecutorSlots;
   readonly completions?: TellCompletion | undefined;
+  readonly journal: Pick<Journal, "room">;
   /** The run as it is now. */
   run(): RunState;
   /** What a step said while its executor was at work. */
@@ -59,6 +61,7 @@ export class StepWork {
   readonly #isWanted = () => this.#isOpen;
   readonly #onFailed = (reason: unknown) =>
     this.#ports.steps.log.error({ runId: this.#info.id, reason: String(reason) }, "step.asked_again");
+  readonly #logRoom = () => this.#ports.journal.room();
   readonly #lost = new AbortController();
   #atWork = 0;
   #isOpen = true;
@@ -167,7 +170,7 @@ export class StepWork {
     const { signal } = work.controller;
     const { signal: lost } = this.#lost;
     const inSlot: Conversation["inSlot"] = (task) => this.#inSlot(work, task);
-    const task = async () => begin?.({ signal, lost, inSlot, onLog: this.#logger(fact) });
+    const task = async () => begin?.({ signal, lost, inSlot, onLog: this.#logger(fact), logRoom: this.#logRoom });
     work.isIdle = takesOwnSlot ?? false;
     const answer = (await (takesOwnSlot ? task() : inSlot(task))) ?? { status: "CANCELLED" };
     const outcome = await turns.take(() => {

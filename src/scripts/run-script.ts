@@ -33,6 +33,8 @@ export interface ScriptRun {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly lines: LogLines;
+  /** Undefined while there is room for further lines; else what to wait for before more of them are read. */
+  readonly lineRoom?: (() => Promise<void> | undefined) | undefined;
   /** What keeps it to itself; without it, it can do what our user can. */
   readonly enclosure?: ScriptEnclosure | undefined;
 }
@@ -76,6 +78,10 @@ export async function runScript(run: ScriptRun, keeper: ScriptKeeper): Promise<S
 async function runIn(run: ScriptRun, keeper: ScriptKeeper): Promise<ScriptEnd | undefined> {
   const { call, home, programs, timeoutMs, signal, lines, enclosure } = run;
   const { path } = programs;
+  const onStderr = (chunk: Buffer) => {
+    lines.push(chunk);
+    return run.lineRoom?.();
+  };
   const { argv, environment } = await scriptCommand(call, programs);
   const directory = await createWorkDirectory(home, call, enclosure?.uid);
   const stdin = JSON.stringify(call.arguments);
@@ -104,7 +110,7 @@ async function runIn(run: ScriptRun, keeper: ScriptKeeper): Promise<ScriptEnd | 
         [variable]: mark,
         ...enclosed?.environment,
       },
-      ...{ mark, timeoutMs, signal, follow: enclosure?.follow, onStderr: lines.push },
+      ...{ mark, timeoutMs, signal, follow: enclosure?.follow, onStderr },
     };
     return { ...(await runProcess(script, pipes, keeper)), argv };
   } finally {

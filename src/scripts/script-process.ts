@@ -21,7 +21,8 @@ export interface ProcessRun {
   readonly follow?: Follow | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  onStderr(chunk: Buffer): void;
+  /** @returns What to wait for before more is read, while the script lives: it waits meanwhile. */
+  onStderr(chunk: Buffer): Promise<void> | undefined;
 }
 
 /** How a script ended. `stopped` says why we ended it, where we did. */
@@ -98,7 +99,7 @@ export async function runProcess(
   const timer = setTimeout(() => stop("timed_out"), run.timeoutMs);
   run.signal.addEventListener("abort", abort, { once: true });
   const stdout = collect(pipes.stdout, () => stop("output_too_large"));
-  pipes.stderr.on("data", run.onStderr);
+  const readOn = readInTime(pipes.stderr, run.onStderr);
   words.write("go\n");
   if (!enclosed) words.end();
   if (run.signal.aborted) abort();
@@ -106,6 +107,7 @@ export async function runProcess(
   const [exitCode, exitSignal] = await exited;
   clearTimeout(timer);
   clearTimeout(killTimer);
+  readOn();
   enclosed?.leave();
   run.signal.removeEventListener("abort", abort);
   await endGroup(group);
@@ -152,6 +154,24 @@ function collect(stream: Socket, onTooLarge: () => void): Buffer[] {
     else onTooLarge();
   });
   return chunks;
+}
+
+/**
+ * Hands on what comes, no faster than it is taken.
+ * @returns Reads the rest however fast it comes: there is no more of it than a pipe holds.
+ */
+function readInTime(stream: Socket, take: ProcessRun["onStderr"]): () => void {
+  let mayWait = true;
+  stream.on("data", (chunk: Buffer) => {
+    const room = take(chunk);
+    if (!room || !mayWait) return;
+    stream.pause();
+    void room.then(() => stream.resume());
+  });
+  return () => {
+    mayWait = false;
+    stream.resume();
+  };
 }
 
 /** Kills what is left of a group and waits until it is gone; what cannot be killed (in the kernel for good) is waited for a while only. */

@@ -252,6 +252,25 @@ describe("log lines of a script", () => {
     expect(outcome).toMatchObject({ status: "FAILED", output: { "***": "***", hex: "***" } });
   });
 
+  test("are read from a script no faster than there is room for them", async () => {
+    const script = `const line = "x".repeat(1_023) + "\\n"; process.stderr.write(line.repeat(4_096));`;
+    let isHeld = false;
+    let early = 0;
+    const logRoom = async () => {
+      isHeld = true;
+      await new Promise((resolve) => setImmediate(resolve));
+      isHeld = false;
+    };
+    const onLog = () => {
+      if (isHeld) early += 1;
+    };
+    const { outcome, lines } = await runLocal(scriptCall("a.mjs", script), { onLog, logRoom });
+    expect(outcome.status).toBe("SUCCEEDED");
+    expect(lines).toHaveLength(4_096);
+    // What the pipe and its reader held when the script had ended comes at once, in kibibytes.
+    expect(early).toBeLessThanOrEqual(256);
+  });
+
   test("hold replacements for invalid UTF-8 and keep characters that come in parts", async () => {
     const script = `
       import { writeSync } from "node:fs";

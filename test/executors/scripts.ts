@@ -54,6 +54,7 @@ export interface Given {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   onLog?(stream: string, text: string): void;
+  logRoom?(): Promise<void> | undefined;
 }
 
 /** Runs a call in a work directory of its own, which it answers with its path, removed. */
@@ -64,6 +65,7 @@ export async function runLocal(
     timeoutMs = 20_000,
     signal,
     onLog,
+    logRoom,
     isolation,
     production,
     network,
@@ -91,6 +93,7 @@ export async function runLocal(
         lines.push(`${stream} ${text}`);
         onLog?.(stream, text);
       },
+      logRoom,
     });
     return { outcome, lines, workDirectory };
   } finally {

@@ -74,7 +74,8 @@ class Bench {
   }
 
   #ports(): ResidentPorts {
-    const journal: Pick<Journal, "append"> = {
+    const journal: Pick<Journal, "append" | "room"> = {
+      room: () => undefined,
       append: ({ events, settled }) => {
         for (const row of events) this.events.push(fromRow(row));
         if (this.#isHeld) this.#entries.push(() => settled("written"));
