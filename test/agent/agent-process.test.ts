@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { Task } from "../../src/agent/task.ts";
+import { killQuietly } from "../../src/scripts/marked-processes.ts";
 import { isRunning, until } from "../executors/scripts.ts";
 import { type AgentMachine, type AgentProcess, createAgentMachine } from "./agent-process.ts";
 import { hasOpenssl, startEncrypted } from "./encrypted.ts";
@@ -91,6 +94,28 @@ describe("an agent's process", () => {
     expect(pids.filter(isRunning)).toEqual(pids);
     await startConnected();
     await expect.poll(() => pids.filter(isRunning)).toEqual([]);
+  });
+
+  test.runIf(onLinux)("keeps its scripts from the guard of an agent before it, which may be late (Linux)", async () => {
+    const agent = await startConnected();
+    const before = taskOf("run", stubborn, { timeoutSeconds: 600 });
+    server.offer(before);
+    const pids = await pidsOf(before, 2);
+    const [guard = 0] = guardsOf(agent);
+    process.kill(guard, "SIGSTOP");
+    onTestFinished(() => killQuietly(guard, "SIGKILL"));
+    await agent.end("SIGKILL");
+    await expect.poll(() => server.subscriberCount).toBe(0);
+    await startConnected();
+    await expect.poll(() => pids.filter(isRunning)).toEqual([]);
+    const waiting = '#!/bin/sh\necho begun $$ >&2\nwhile [ ! -e "$1" ]; do sleep 0.05; done\necho 1\n';
+    const task = taskOf("wait", waiting, { parameters: { file: join(machine.directory, "go") } });
+    server.offer(task);
+    expect((await pidsOf(task, 1)).filter(isRunning)).toHaveLength(1);
+    process.kill(guard, "SIGCONT");
+    await expect.poll(() => isRunning(guard)).toBe(false);
+    await writeFile(join(machine.directory, "go"), "");
+    await expect.poll(() => server.completions).toEqual([{ taskId: task.taskId, exitCode: 0, result: 1 }]);
   });
 
   test("that was killed with a result which the server has not taken delivers it, and runs nothing again", async () => {
