@@ -2,10 +2,12 @@ import type { DecidePorts } from "./approvals/decide-approval.ts";
 import type { Config } from "./config.ts";
 import type { Log } from "./core/log.ts";
 import type { Orm } from "./database/orm.ts";
+import { executePrepared } from "./database/statement.ts";
 import type { EgressPolicy } from "./executors/egress.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
 import { createBuiltinRegistry } from "./live-actions/builtins.ts";
 import { tellingDispatches } from "./live-actions/decided-dispatch.ts";
+import { createDispatchStore } from "./live-actions/dispatch-store.ts";
 import { DispatchSweeper } from "./live-actions/dispatch-sweeper.ts";
 import { DispatchWatch } from "./live-actions/dispatch-watch.ts";
 import { Performer, type PerformerPorts } from "./live-actions/performer.ts";
@@ -18,6 +20,8 @@ import type { Sealer } from "./secrets/seal.ts";
 interface LiveActionParts extends Pick<PerformerPorts, "news" | "readSecrets"> {
   readonly config: Pick<Config, "PLUGINS">;
   readonly orm: Orm;
+  /** The same database as requests see it. */
+  readonly requests: Orm;
   readonly sealer: Sealer;
   readonly egress: EgressPolicy;
   readonly log: Log;
@@ -30,18 +34,22 @@ interface LiveActionParts extends Pick<PerformerPorts, "news" | "readSecrets"> {
  * @throws Error with a message for the operator, of plugins that can't be used.
  */
 export async function startLiveActions(parts: LiveActionParts) {
-  const { config, orm, sealer, egress, log, news, readSecrets } = parts;
+  const { config, orm, requests, sealer, egress, log, news, readSecrets } = parts;
   const registry = createBuiltinRegistry();
   for (const adapter of parts.adapters) registry.register(adapter, { source: "PLUGIN", origin: "this server" });
   const plugins = await startPlugins({ modules: config.PLUGINS, directory: process.cwd(), registry, log });
   const em = () => orm.em.fork();
   const tokens = new TokenCache();
   const openHttp: PerformerPorts["openHttp"] = (options) => createVendorHttp({ ...options, egress, tokens });
-  const performer = new Performer({ em, readSecrets, openHttp, news, log });
+  const store = createDispatchStore({
+    asking: (tenantId) => executePrepared(requests, tenantId),
+    ending: (tenantId) => executePrepared(orm, tenantId),
+  });
+  const performer = new Performer({ em, store, readSecrets, openHttp, news, log });
   const sweeper = new DispatchSweeper({ em, news, log });
   sweeper.start();
   const watch = new DispatchWatch({ em, news, log });
-  const liveActions = { registry, performer, sealer, news, watch, log };
+  const liveActions = { registry, performer, store, sealer, news, watch, log };
   return {
     liveActions,
     decisions: tellingDispatches({ ...liveActions, em }),

@@ -7,6 +7,7 @@ import type { Log } from "./core/log.ts";
 import type { DatabaseAddress } from "./database/address.ts";
 import { type Listener, listen } from "./database/listen.ts";
 import type { Orm } from "./database/orm.ts";
+import { executePrepared } from "./database/statement.ts";
 import type { EgressPolicy } from "./executors/egress.ts";
 import type { Attempt, Execute, LocalCall, Outcome } from "./executors/executor.ts";
 import { createRemoteExecutor } from "./executors/remote.ts";
@@ -22,7 +23,7 @@ import { Engine } from "./runs/engine.ts";
 import { Hub } from "./runs/hub.ts";
 import { runSecretsPurpose } from "./runs/start-run.ts";
 import { tellingRuns } from "./runs/tell-decision.ts";
-import { readSecrets } from "./secrets/credential-store.ts";
+import { createReadSecrets } from "./secrets/credential-store.ts";
 import type { Sealer } from "./secrets/seal.ts";
 import { readVariables } from "./secrets/variables.ts";
 import { createCompletions } from "./triggers/completed-action.ts";
@@ -33,6 +34,8 @@ interface RunEngineParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly orm: Orm;
+  /** The same database as requests see it. */
+  readonly requests: Orm;
   readonly address: DatabaseAddress;
   readonly sealer: Sealer;
   readonly egress: EgressPolicy;
@@ -56,8 +59,7 @@ export async function startRunEngine(parts: RunEngineParts) {
     ttlMs: limits.actionBelievedMs,
     entriesMax: limits.variableTenantsMax,
   });
-  const readStored = (tenantId: string, names: readonly string[]) =>
-    readSecrets({ em: orm.em, sealer, clock }, tenantId, names);
+  const readStored = createReadSecrets({ execute: (tenantId) => executePrepared(orm, tenantId), sealer, clock });
   const agents = startOpservant({ em, sealer, log, files: actions.files });
   const execute = createExecute(parts, scripts.execute, agents.executor);
   const desk = await startLiveActions({ ...parts, news: hub, readSecrets: readStored });

@@ -59,12 +59,29 @@ export function auditedIf(born: string): string {
 }
 
 /** The values of an entry, for its placeholders. */
-export function auditValues({ tenantId, actor }: Doer, deed: Deed): unknown[] {
+export function auditValues(doer: Doer, deed: Deed): unknown[] {
+  const { detail, ...row } = auditJson(doer, deed);
+  return [...Object.values(row), detail === null ? null : JSON.stringify(detail)];
+}
+
+/**
+ * The same for many deeds of one statement: each row of `born` has the entry of its deed, as {@link auditJson} makes it, in its `audit`, a jsonb.
+ */
+export function auditedEach(born: string): string {
+  return `audited as (
+  insert into audit_entry (${columns})
+  select e.id, e.tenant_id, clock_timestamp(), e.actor_kind, e.actor_id, e.actor_name, e.operation, e.subject, e.outcome, e.detail
+  from ${born}, jsonb_populate_record(null::audit_entry, ${born}.audit) as e
+)`;
+}
+
+/** An entry by its columns, but for its time. */
+export function auditJson({ tenantId, actor }: Doer, deed: Deed) {
   const { operation, subject, outcome, detail } = auditRow(deed);
-  return [
-    ...[newId(), tenantId, actor.kind, actor.id ?? null, actor.name],
-    ...[operation, subject, outcome, detail === null ? null : JSON.stringify(detail)],
-  ];
+  return {
+    ...{ id: newId(), tenant_id: tenantId, actor_kind: actor.kind, actor_id: actor.id ?? null, actor_name: actor.name },
+    ...{ operation, subject, outcome, detail },
+  };
 }
 
 const columns = "id, tenant_id, at, actor_kind, actor_id, actor_name, operation, subject, outcome, detail";

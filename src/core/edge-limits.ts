@@ -26,13 +26,13 @@ export const edgeLimits = {
   /** Parsed and validated documents that are remembered, and the longest of them: together at most about 8 MB of text. */
   documentCacheMax: 500,
   documentCacheLengthMax: 16 * 1024,
-  /** Different queries whose answers are shared at once, and callers who wait for one of them; beyond that each is answered alone. */
-  sharedQueriesMax: 2_000,
-  sharedQueryCallersMax: 10_000,
+  /** Different things that are done together for several callers at once (a query that is the same, statements of a tenant), and callers who wait for one of them; beyond that each is served alone. */
+  gatherKeysMax: 2_000,
+  gatheredMax: 10_000,
   /** JSON of the variables of a query that is shared: what is longer is hardly asked twice at once, and would cost memory for its key. */
   sharedQueryVariablesLengthMax: 8 * 1024,
-  /** How long a query waits for the execution of the same one before it: of a slow one, another begins beside it. */
-  sharedQueryWaitMs: 20,
+  /** How long one waits for what is under way before it: beside what is slow, the next begins. */
+  gatherWaitMs: 20,
   /** Problems of one document or its variables that are told at once. */
   queryErrorsMax: 50,
   /** Nesting of a request's variables: a document of `documentDepthMax` inside an input. */

@@ -40,6 +40,11 @@ function enterOnConnect(pool: Pool): void {
   pool.connect = connectInScope as Pool["connect"];
 }
 
+/** Connections that are taken within `work` are in the part of this tenant. */
+export function inTenant<Result>(tenantId: string, work: () => Result): Result {
+  return scope.run(tenantId, work);
+}
+
 async function enter(client: PoolClient, tenantId: string): Promise<void> {
   const before = told.get(client);
   if (before === tenantId) return;
@@ -62,7 +67,7 @@ export function behindWall(em: EntityManager, tenantId: string | undefined): Ent
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== "function") return value;
       const method = (...args: unknown[]) => {
-        const answer: unknown = scope.run(tenantId ?? "", () => Reflect.apply(value, target, args));
+        const answer: unknown = inTenant(tenantId ?? "", () => Reflect.apply(value, target, args));
         return name === "fork" ? behindWall(answer as EntityManager, tenantId) : answer;
       };
       methods.set(name, method);

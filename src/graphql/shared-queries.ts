@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DocumentNode, ExecutionResult, GraphQLError } from "graphql";
+import { createGatherer } from "../core/gatherer.ts";
 import { canonicalJson, type Json } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import { isNestedDeeper } from "../core/nesting.ts";
 import type { Context } from "./builder.ts";
 import { sendable } from "./errors.ts";
-import { createGatherer } from "./gatherer.ts";
 import type { Caller, Pipeline } from "./pipeline.ts";
 import type { RequestParams } from "./request-params.ts";
 

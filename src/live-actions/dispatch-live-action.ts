@@ -10,9 +10,10 @@ import { chooseVendor } from "./choose-vendor.ts";
 import { type CredentialPlan, planCredentials, secretNamesOf } from "./credentials.ts";
 import { type DispatchResult, keepable } from "./dispatch-result.ts";
 import { insertDispatch, type NewDispatch } from "./dispatch-rows.ts";
+import type { DispatchStore } from "./dispatch-store.ts";
 import type { DispatchWatch } from "./dispatch-watch.ts";
 import type { LiveActionDispatch } from "./entities.ts";
-import { approversOf, costOf, type Governance, readGovernance } from "./governance.ts";
+import { approversOf, costOf, type Governance } from "./governance.ts";
 import { answerKnown } from "./known-dispatch.ts";
 import type { Performer, PerformerPorts } from "./performer.ts";
 import type { Registered, Registry } from "./registry.ts";
@@ -22,6 +23,7 @@ import { dryRun, missingCredentials, problemOf, requestWarnings } from "./simula
 export interface DispatchPorts {
   readonly registry: Registry;
   readonly performer: Performer;
+  readonly store: DispatchStore;
   readonly sealer: Sealer;
   readonly news: PerformerPorts["news"];
   readonly watch: DispatchWatch;
@@ -55,7 +57,7 @@ export async function dispatchLiveAction(
   mode: LiveActionDispatch["mode"] = input.dryRun === true ? "DRY_RUN" : "LIVE",
 ): Promise<LiveActionDispatch> {
   const request = acceptRequest(ports.registry, input);
-  const governance = await governanceFor(ctx, ports.registry, request);
+  const governance = await governanceFor(ctx, ports, request);
   const decision = await decide(ports.registry, request, { governance, mode, mayRedirect: mayRedirect(ctx) });
   const operation = mode === "DRY_RUN" && input.dryRun !== true ? "dryRunLiveAction" : "dispatchLiveAction";
   const dispatch = await begin(ctx, ports, { operation, request, decision, mode });
@@ -78,13 +80,13 @@ export function mayRedirect({ permissions }: OperationContext): boolean {
 }
 
 function governanceFor(
-  { em, tenantId }: OperationContext,
-  registry: Registry,
+  { tenantId }: OperationContext,
+  { registry, store }: DispatchPorts,
   { capability, given }: AcceptedRequest,
 ): Promise<Governance> {
   const adapters = registry.vendorsOf(capability).flatMap((id) => registry.find(id, capability)?.adapter ?? []);
   const secretNames = [...new Set(adapters.flatMap((adapter) => secretNamesOf(adapter, given)))];
-  return readGovernance(em, tenantId, { capability, secretNames });
+  return store.governance({ tenantId, capability, secretNames });
 }
 
 interface Circumstances {
@@ -123,7 +125,7 @@ interface Beginning extends Pick<NewDispatch, "operation"> {
 /** Writes the dispatch down. @returns Undefined where there is one of this request already. */
 async function begin(
   { em, tenantId, actor, ...ctx }: OperationContext,
-  { sealer }: DispatchPorts,
+  { sealer, store }: DispatchPorts,
   { operation, request, decision, mode }: Beginning,
 ): Promise<LiveActionDispatch | undefined> {
   const { requestId, capability, caseId, requestedBy, inputHash, shown } = request;
@@ -146,7 +148,7 @@ async function begin(
     const result = keepable({ ...decision.result, warnings }, createMask(request.secrets));
     const state = { name: "COMPLETED", result } as const;
     const { vendorId } = decision;
-    return insertDispatch(em, { ...said, id, tenantId, actor, mode, params, vendorId, cost: 0, state });
+    return store.insert({ ...said, id, tenantId, actor, mode, params, vendorId, cost: 0, state });
   }
   const { registered, cost, isBounded } = decision.call;
   const { adapter } = registered;
@@ -159,7 +161,7 @@ async function begin(
   }
   const state = { name: "RUNNING", timeoutMs: adapter.timeoutMs } as const;
   const running: NewDispatch = { ...row, cost, state };
-  return isBounded ? insertWithinQuota({ em, adapter }, running) : insertDispatch(em, running);
+  return isBounded ? insertWithinQuota({ em, adapter }, running) : store.insert(running);
 }
 
 /** The same where the tenant bounds calls: counted, or refused, in the transaction that writes the dispatch down. */

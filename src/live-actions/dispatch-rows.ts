@@ -1,8 +1,8 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
-import { auditedIf, auditValues } from "../audit/record-audit.ts";
-import { newId } from "../core/ids.ts";
+import { auditedEach, auditJson } from "../audit/record-audit.ts";
 import type { JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
+import { type Execute, executeIn, statement } from "../database/statement.ts";
 import type { Actor } from "../tenancy/operation-context.ts";
 import type { AcceptedRequest } from "./accept-request.ts";
 import { auditedEnd, beginningDeed } from "./audit-dispatch.ts";
@@ -37,30 +37,53 @@ export type DispatchStart =
   | { readonly name: "RUNNING"; readonly timeoutMs: number }
   | { readonly name: "AWAITING_APPROVAL"; readonly approvalId: string; readonly sealed: string | undefined };
 
-/**
- * Writes a dispatch down, what it uses where it runs, and its entry in the audit trail, by one statement.
- * @returns Undefined where there is one of this request already, or another that rolls the same one back.
- */
-export async function insertDispatch(em: EntityManager, row: NewDispatch): Promise<LiveActionDispatch | undefined> {
-  const { id, tenantId, requestId, mode, capability, actor, state } = row;
-  const result = state.name === "COMPLETED" ? state.result : undefined;
-  const [approvalId, sealed] = state.name === "AWAITING_APPROVAL" ? [state.approvalId, state.sealed] : [];
-  const leaseMs = state.name === "RUNNING" ? leaseOf(state.timeoutMs) : null;
-  const values = [
-    ...[id, tenantId, requestId, mode, state.name, capability, row.vendorId ?? null, row.target],
-    ...[JSON.stringify(row.params), givenOf(row), sealed ?? null, row.caseId ?? null, row.requestedBy ?? null],
-    ...[actor.kind, actor.name, actor.id ?? null, row.inputHash, row.cost, approvalId ?? null],
-    ...[row.rollbackOfId ?? null, row.reason ?? null, leaseMs],
-    ...resultValues(result),
-    result !== undefined,
-    newId(),
-    ...auditValues({ tenantId, actor }, beginningDeed(row)),
-  ];
-  return oneOf(em, insertSql, values);
+/** How a dispatch ends. */
+export interface DispatchEnd extends Pick<LiveActionDispatch, "id" | "tenantId"> {
+  readonly result: DispatchResult;
 }
 
-function givenOf({ givenCredentials }: NewDispatch): string | null {
-  return Object.keys(givenCredentials).length === 0 ? null : JSON.stringify(givenCredentials);
+type Found = LiveActionDispatch | undefined;
+
+/** {@link insertDispatches} of one, in the transaction of `em`. */
+export async function insertDispatch(em: EntityManager, row: NewDispatch): Promise<Found> {
+  return (await insertDispatches(executeIn(em), [row]))[0];
+}
+
+/** {@link completeDispatches} of one, in the transaction of `em`. */
+export async function completeDispatch(
+  em: EntityManager,
+  { id, tenantId }: Pick<LiveActionDispatch, "id" | "tenantId">,
+  result: DispatchResult,
+): Promise<Found> {
+  return (await completeDispatches(executeIn(em), [{ id, tenantId, result }]))[0];
+}
+
+/**
+ * Writes dispatches of a tenant down, what they use where they run, and their entries in the audit trail, by one statement.
+ * @returns In their order; undefined where there is one of this request already, or another that rolls the same one back.
+ */
+export async function insertDispatches(execute: Execute, rows: readonly NewDispatch[]): Promise<Found[]> {
+  return foundOf(rows, await execute<DispatchRow>(insertStatement, [JSON.stringify(rows.map(bornJson))]));
+}
+
+/**
+ * Ends dispatches of a tenant that are still open, by one statement. What ran and turned out to call nobody is given back to the usage, of the
+ * latest day that has some.
+ * @returns In their order; undefined where one has ended otherwise.
+ */
+export async function completeDispatches(execute: Execute, ends: readonly DispatchEnd[]): Promise<Found[]> {
+  const json = ends.map(({ id, tenantId, result }) => ({ id, tenant_id: tenantId, ...resultJson(result) }));
+  return foundOf(ends, await execute<DispatchRow>(completeStatement, [JSON.stringify(json)]));
+}
+
+/** Lets a dispatch run that was asked about, and counts it. @returns Undefined where it does not wait any more. */
+export async function runDispatch(
+  em: EntityManager,
+  { id, tenantId }: Pick<LiveActionDispatch, "id" | "tenantId">,
+  { cost, timeoutMs }: { readonly cost: number; readonly timeoutMs: number },
+): Promise<Found> {
+  const rows = await executeIn(em)<DispatchRow>(runStatement, [cost, leaseOf(timeoutMs), id, tenantId]);
+  return foundOf([{ id }], rows)[0];
 }
 
 /** A node that has not ended a dispatch by then is dead: its adapter's time, and some to write the result down. */
@@ -68,86 +91,121 @@ function leaseOf(timeoutMs: number): number {
   return timeoutMs + limits.dispatchLeaseMarginMs;
 }
 
-/** What runs is about to call its vendor, and counts. Takes the id of a new row. */
+/** By the table's columns, and what the statement makes columns of. */
+function bornJson(row: NewDispatch): object {
+  const { id, tenantId, requestId, mode, capability, vendorId, actor, state, givenCredentials: given } = row;
+  return {
+    ...{ id, tenant_id: tenantId, request_id: requestId, mode, state: state.name, capability, vendor_id: vendorId },
+    ...{ target: row.target, params: row.params, given_credentials: Object.keys(given).length === 0 ? null : given },
+    ...{ case_id: row.caseId, requested_by: row.requestedBy, actor_kind: actor.kind, actor_name: actor.name },
+    ...{ actor_id: actor.id, input_hash: row.inputHash, cost: row.cost, reason: row.reason },
+    ...{ rollback_of_id: row.rollbackOfId, audit: auditJson({ tenantId, actor }, beginningDeed(row)) },
+    ...startJson(state),
+  };
+}
+
+function startJson(state: DispatchStart): object {
+  if (state.name === "COMPLETED") return resultJson(state.result);
+  if (state.name === "RUNNING") return { lease_ms: leaseOf(state.timeoutMs) };
+  return { approval_id: state.approvalId, sealed_credentials: state.sealed };
+}
+
+function resultJson({ status, summary, details, error, warnings }: DispatchResult) {
+  return { status, summary, details, error, warnings };
+}
+
+/** What runs is about to call its vendor, and counts. */
 function counting(running: string): string {
   return `
   insert into live_action_usage (id, tenant_id, day, capability, vendor_id, calls, cost)
-  select ?::uuid, tenant_id, (now() at time zone 'utc')::date, capability, vendor_id, 1, cost from ${running}
+  select uuidv7(), tenant_id, (now() at time zone 'utc')::date, capability, vendor_id, count(*), sum(cost) from ${running}
+  group by tenant_id, capability, vendor_id order by capability, vendor_id
   on conflict (tenant_id, day, capability, vendor_id)
-  do update set calls = live_action_usage.calls + 1, cost = live_action_usage.cost + excluded.cost
+  do update set calls = live_action_usage.calls + excluded.calls, cost = live_action_usage.cost + excluded.cost
 `;
 }
 
-const insertSql = `
-with born as (
+/** The rows that stand in a list of JSON objects by their columns; the objects are their `item`. */
+const given = `given as materialized (
+  select item, r.* from jsonb_array_elements(?::jsonb) as item, jsonb_populate_record(null::live_action_dispatch, item) as r
+)`;
+
+// In the order of their requests: two nodes that write the same ones don't wait for each other.
+const insertStatement = statement(
+  "insert-dispatches",
+  `
+with ${given}, born as (
   insert into live_action_dispatch (id, tenant_id, created_at, request_id, mode, state, capability, vendor_id, target, params,
     given_credentials, sealed_credentials, case_id, requested_by, actor_kind, actor_name, actor_id, input_hash, cost, approval_id, rollback_of_id, reason,
     lease_until, status, summary, details, error, warnings, completed_at)
-  values (?, ?, clock_timestamp(), ?, ?, ?, ?, ?, ?, ?::jsonb, ?::jsonb, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-    clock_timestamp() + ?::float8 * interval '1 millisecond', ?, ?, ?::jsonb, ?, ?::jsonb,
-    case when ?::boolean then clock_timestamp() end)
+  select id, tenant_id, clock_timestamp(), request_id, mode, state, capability, vendor_id, target, params,
+    given_credentials, sealed_credentials, case_id, requested_by, actor_kind, actor_name, actor_id, input_hash, cost, approval_id, rollback_of_id, reason,
+    clock_timestamp() + (item->>'lease_ms')::float8 * interval '1 millisecond', status, summary, details, error, warnings,
+    case when status is not null then clock_timestamp() end
+  from given order by request_id, mode
   on conflict do nothing
   returning *
-), used as (${counting("born where state = 'RUNNING'")}), ${auditedIf("born")}
-select born.*, pg_notify('riposte_run', id::text) from born`;
+), used as (${counting("born where state = 'RUNNING'")}
+), deeds as (
+  select given.item -> 'audit' as audit from born join given on given.id = born.id
+), ${auditedEach("deeds")}
+select born.*, pg_notify('riposte_run', id::text) from born`,
+);
 
-/**
- * Ends a dispatch that is still open. One that ran and turned out to call nobody is given back to the usage, of the latest day that has one.
- * @returns Undefined where it has ended otherwise.
- */
-export function completeDispatch(
-  em: EntityManager,
-  { id, tenantId }: Pick<LiveActionDispatch, "id" | "tenantId">,
-  result: DispatchResult,
-): Promise<LiveActionDispatch | undefined> {
-  return oneOf(em, completeSql, [...resultValues(result), result.status, id, tenantId]);
-}
-
-const completeSql = `
-with done as (
-  update live_action_dispatch set state = 'COMPLETED', status = ?, summary = ?, details = ?::jsonb, error = ?, warnings = ?::jsonb,
-    completed_at = clock_timestamp(), sealed_credentials = null, lease_until = null, changed_xid = pg_current_xact_id()::text::bigint,
-    cost = case when ? = 'SIMULATED' then 0 else cost end
-  where id = ? and tenant_id = ? and state <> 'COMPLETED'
-  returning *, old.state as state_before, old.cost as cost_before
+const completeStatement = statement(
+  "complete-dispatches",
+  `
+with ${given}, done as (
+  update live_action_dispatch as d set state = 'COMPLETED', status = given.status, summary = given.summary, details = given.details,
+    error = given.error, warnings = given.warnings, completed_at = clock_timestamp(), sealed_credentials = null, lease_until = null,
+    changed_xid = pg_current_xact_id()::text::bigint, cost = case when given.status = 'SIMULATED' then 0 else d.cost end
+  from given
+  where d.id = given.id and d.tenant_id = given.tenant_id and d.state <> 'COMPLETED'
+  returning d.*, old.state as state_before, old.cost as cost_before
+), unspent as (
+  select tenant_id, capability, vendor_id, count(*) as calls, sum(cost_before) as cost from done
+  where status = 'SIMULATED' and state_before = 'RUNNING'
+  group by tenant_id, capability, vendor_id
 ), given_back as (
-  update live_action_usage used set calls = used.calls - 1, cost = used.cost - done.cost_before
-  from done
-  where done.status = 'SIMULATED' and done.state_before = 'RUNNING'
-    and (used.tenant_id, used.capability, used.vendor_id) = (done.tenant_id, done.capability, done.vendor_id)
+  update live_action_usage used set calls = used.calls - unspent.calls, cost = used.cost - unspent.cost
+  from unspent
+  where (used.tenant_id, used.capability, used.vendor_id) = (unspent.tenant_id, unspent.capability, unspent.vendor_id)
     and used.day = (select max(day) from live_action_usage
-      where (tenant_id, capability, vendor_id) = (done.tenant_id, done.capability, done.vendor_id) and calls > 0)
+      where (tenant_id, capability, vendor_id) = (unspent.tenant_id, unspent.capability, unspent.vendor_id) and calls > 0)
 ), ${auditedEnd("done")}
-select done.*, pg_notify('riposte_run', id::text) from done`;
+select done.*, pg_notify('riposte_run', id::text) from done`,
+);
 
-/** Lets a dispatch run that was asked about, and counts it. @returns Undefined where it does not wait any more. */
-export function runDispatch(
-  em: EntityManager,
-  { id, tenantId }: Pick<LiveActionDispatch, "id" | "tenantId">,
-  { cost, timeoutMs }: { readonly cost: number; readonly timeoutMs: number },
-): Promise<LiveActionDispatch | undefined> {
-  return oneOf(em, runSql, [cost, leaseOf(timeoutMs), id, tenantId, newId()]);
-}
-
-const runSql = `
+const runStatement = statement(
+  "run-dispatch",
+  `
 with running as (
   update live_action_dispatch set state = 'RUNNING', cost = ?, lease_until = clock_timestamp() + ?::float8 * interval '1 millisecond',
     changed_xid = pg_current_xact_id()::text::bigint
   where id = ? and tenant_id = ? and state = 'AWAITING_APPROVAL'
   returning *
 ), used as (${counting("running")})
-select running.*, pg_notify('riposte_run', id::text) from running`;
+select running.*, pg_notify('riposte_run', id::text) from running`,
+);
 
-function resultValues(result: DispatchResult | undefined): unknown[] {
-  if (!result) return [null, null, null, null, null];
-  const { status, summary, details, error, warnings } = result;
-  return [status, summary, JSON.stringify(details), error, JSON.stringify(warnings)];
+/** A row of the table as the driver gives it, by its columns, with times as texts. */
+type DispatchRow = Readonly<Record<string, unknown>> & { readonly id: string };
+
+const times = new Set(["created_at", "lease_until", "completed_at"]);
+const notColumns = new Set(["pg_notify", "state_before", "cost_before"]);
+
+function foundOf(asked: readonly { readonly id: string }[], rows: readonly DispatchRow[]): Found[] {
+  const byId = new Map(rows.map((row) => [row.id, dispatchOf(row)]));
+  return asked.map(({ id }) => byId.get(id));
 }
 
-async function oneOf(em: EntityManager, sql: string, values: unknown[]): Promise<LiveActionDispatch | undefined> {
-  const [row] = await em.execute<Record<string, unknown>[]>(sql, values);
-  if (!row) return undefined;
-  const { pg_notify: _told, state_before: _state, cost_before: _cost, ...columns } = row;
-  // Into a unit of work of its own: an identity map would keep what it read before.
-  return em.fork({ clear: true }).map(LiveActionDispatch, columns as never);
+/** Not by the ORM: that would take as long as the statement does, for an entity that nobody changes. */
+function dispatchOf(row: DispatchRow): LiveActionDispatch {
+  const fields = Object.entries(row).flatMap(([column, value]) => {
+    if (notColumns.has(column)) return [];
+    const name = column.replace(/_[a-z]/g, ([, letter = ""]) => letter.toUpperCase());
+    if (times.has(column) && typeof value === "string") return [[name, new Date(value)]];
+    return [[name, column === "changed_xid" ? Number(value) : value]];
+  });
+  return Object.setPrototypeOf(Object.fromEntries(fields), LiveActionDispatch.prototype) as LiveActionDispatch;
 }

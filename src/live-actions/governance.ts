@@ -1,5 +1,6 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import type { Approver } from "../approvals/approver.ts";
+import { type Execute, executeIn, statement } from "../database/statement.ts";
 import type { Adapter } from "./adapter.ts";
 import type { LiveActionPolicy } from "./entities.ts";
 
@@ -13,38 +14,62 @@ export interface Governance {
   readonly pinnedVendorId: string | undefined;
   /** All of the capability, whichever vendor they are for. */
   readonly policies: readonly Policy[];
-  /** Which of the asked secrets the tenant has. */
+  /** Which secrets the tenant has, of those that were asked for, by this dispatch or another. */
   readonly stored: ReadonlySet<string>;
 }
 
-/** All that a dispatch has to know of its tenant, by one statement. @param secretNames As many as are credentials of the capability's vendors. */
+/** What is asked about a tenant. */
+export interface GovernanceQuestion {
+  readonly capability: string;
+  /** As many as are credentials of the capability's vendors. */
+  readonly secretNames: readonly string[];
+}
+
+/** All that a dispatch has to know of its tenant, by one statement. */
 export async function readGovernance(
   em: EntityManager,
   tenantId: string,
-  { capability, secretNames }: { readonly capability: string; readonly secretNames: readonly string[] },
+  question: GovernanceQuestion,
 ): Promise<Governance> {
-  const values = [tenantId, capability, tenantId, capability, tenantId, JSON.stringify(secretNames)];
-  const [row] = await em.execute<GovernanceRow[]>(governanceSql, values);
-  return {
-    pinnedVendorId: row?.pinned ?? undefined,
-    policies: row?.policies ?? [],
-    stored: new Set(row?.stored ?? []),
-  };
+  const [governance] = await readGovernances(executeIn(em), tenantId, [question]);
+  return governance as Governance;
+}
+
+/** The same for several dispatches, by one statement too. @returns In their order. */
+export async function readGovernances(
+  execute: Execute,
+  tenantId: string,
+  questions: readonly GovernanceQuestion[],
+): Promise<Governance[]> {
+  const capabilities = JSON.stringify([...new Set(questions.map(({ capability }) => capability))]);
+  const names = JSON.stringify([...new Set(questions.flatMap(({ secretNames }) => secretNames))]);
+  const values = [tenantId, capabilities, tenantId, capabilities, tenantId, names];
+  const [row] = await execute<GovernanceRow>(governanceStatement, values);
+  const stored = new Set(row?.stored ?? []);
+  return questions.map(({ capability }) => ({
+    pinnedVendorId: row?.pins?.find((pin) => pin.capability === capability)?.vendorId,
+    policies: row?.policies?.filter((policy) => policy.capability === capability) ?? [],
+    stored,
+  }));
 }
 
 interface GovernanceRow {
-  readonly pinned: string | null;
+  readonly pins: { readonly capability: string; readonly vendorId: string }[] | null;
   readonly policies: Policy[] | null;
   readonly stored: string[] | null;
 }
 
-const governanceSql = `
+const governanceStatement = statement(
+  "read-governance",
+  `
 select
-  (select vendor_id from vendor_pin where tenant_id = ? and capability = ?) as pinned,
+  (select json_agg(json_build_object('capability', capability, 'vendorId', vendor_id)) from vendor_pin
+   where tenant_id = ? and capability in (select jsonb_array_elements_text(?::jsonb))) as pins,
   (select json_agg(json_build_object('id', id, 'capability', capability, 'vendorId', vendor_id, 'requireApproval', require_approval,
     'approvers', approvers, 'callsPerDay', calls_per_day, 'costPerCall', cost_per_call, 'budgetPerMonth', budget_per_month))
-   from live_action_policy where tenant_id = ? and capability = ?) as policies,
-  (select json_agg(name) from secret where tenant_id = ? and name in (select jsonb_array_elements_text(?::jsonb))) as stored`;
+   from live_action_policy where tenant_id = ? and capability in (select jsonb_array_elements_text(?::jsonb))) as policies,
+  (select json_agg(name) from secret where tenant_id = ? and name in (select jsonb_array_elements_text(?::jsonb))) as stored`,
+);
 
 /** The policies that hold for a pair: of all vendors first, then of this one. Each of them holds. */
 export function policiesFor(policies: readonly Policy[], { vendorId, capability }: Pair): readonly Policy[] {

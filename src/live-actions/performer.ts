@@ -4,19 +4,21 @@ import type { JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { TenantNews } from "../database/tenant-changes.ts";
+import type { ReadSecrets } from "../secrets/credential-store.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Adapter } from "./adapter.ts";
 import { callAdapter, type OpenHttp } from "./call-adapter.ts";
 import { type CredentialPlan, missingOf } from "./credentials.ts";
 import { type DispatchResult, failed, keepable } from "./dispatch-result.ts";
-import { completeDispatch } from "./dispatch-rows.ts";
+import type { DispatchStore } from "./dispatch-store.ts";
 import { LiveActionDispatch } from "./entities.ts";
 import { missingCredentials, requestWarnings } from "./simulate-dispatch.ts";
 
 export interface PerformerPorts {
   /** A fork of its own for each statement. */
   readonly em: () => EntityManager;
-  readonly readSecrets: (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  readonly store: Pick<DispatchStore, "complete">;
+  readonly readSecrets: ReadSecrets;
   readonly openHttp: OpenHttp;
   readonly news: TenantNews & { tellTenant(tenantId: string): void };
   readonly log: Log;
@@ -129,10 +131,10 @@ export class Performer {
     const until = Date.now() + adapter.timeoutMs + limits.dispatchLeaseMarginMs;
     for (;;) {
       try {
-        const ended = await completeDispatch(this.#ports.em(), dispatch, result);
-        this.#ports.news.tellTenant(dispatch.tenantId);
-        if (ended) return ended;
         const { id, tenantId } = dispatch;
+        const ended = await this.#ports.store.complete({ id, tenantId, result });
+        this.#ports.news.tellTenant(tenantId);
+        if (ended) return ended;
         return await this.#ports.em().findOneOrFail(LiveActionDispatch, { id, tenantId });
       } catch (error) {
         if (Date.now() >= until || this.stopping.aborted) throw error;

@@ -4,6 +4,7 @@ import { type ResolvedAction, resolveReference } from "../actions/resolve-versio
 import { type Issue, StateFailure, ValidationFailure } from "../core/failures.ts";
 import { type Json, type JsonObject, sha256 } from "../core/json.ts";
 import { childPath } from "../core/json-path.ts";
+import type { ReadSecrets } from "../secrets/credential-store.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { actionPlan } from "./action-plan.ts";
 import type { Run } from "./entities.ts";
@@ -13,12 +14,9 @@ import { placeholdersOf, sandboxInvocation } from "./sandbox.ts";
 import { acceptedKey, acceptedObject, type Start, type StartPorts, startRun } from "./start-run.ts";
 import type { StepPorts } from "./step-ports.ts";
 
-/** Opens secrets of a tenant's credential store by name; one that is not there is not in the answer. */
-export type CredentialReader = (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
-
 /** Where inputs come from that the caller does not give. */
 export interface InputPorts {
-  readonly readSecrets: CredentialReader;
+  readonly readSecrets: ReadSecrets;
   readonly variables: StepPorts["variables"];
   /** Why this node can't run a script in the sandbox, and what to do about it; undefined where it can. */
   readonly sandboxRefusal: () => { readonly reason: string; readonly remedy: string } | undefined;
@@ -171,7 +169,7 @@ async function refuseViolations(
   if (missing.length > 0) throw new ValidationFailure(missing.map(withoutSecret));
 }
 
-function storedOf(readSecrets: CredentialReader, tenantId: string, names: readonly string[]) {
+function storedOf(readSecrets: ReadSecrets, tenantId: string, names: readonly string[]) {
   return names.length === 0 ? new Map<string, string>() : readSecrets(tenantId, names);
 }
 

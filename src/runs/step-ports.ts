@@ -3,6 +3,7 @@ import { type Json, type JsonObject, storableText } from "../core/json.ts";
 import type { Log } from "../core/log.ts";
 import type { AgentTaskKey, Attempt, ExecutionError, Outcome } from "../executors/executor.ts";
 import type { StepDispatches } from "../live-actions/step-dispatches.ts";
+import type { ReadSecrets } from "../secrets/credential-store.ts";
 import type { Completion } from "./completion.ts";
 import type { StepStatusFact } from "./events.ts";
 import type { RunState } from "./fold.ts";
@@ -15,7 +16,7 @@ export interface StepPorts {
   readonly variables: (
     tenantId: string,
   ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
-  readonly readSecrets: (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+  readonly readSecrets: ReadSecrets;
   readonly execute: (attempt: Attempt) => Promise<Outcome>;
   readonly agentTasks: AgentTasks;
   readonly liveActions: StepDispatches;

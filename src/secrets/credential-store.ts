@@ -1,20 +1,15 @@
-import type { EntityManager } from "@mikro-orm/postgresql";
 import type { Clock } from "../core/clock.ts";
+import { DomainFailure } from "../core/failures.ts";
+import { gathered } from "../core/gathered.ts";
 import { limits } from "../core/limits.ts";
-import { Secret } from "./entities.ts";
+import { type Execute, isRefusal, statement } from "../database/statement.ts";
 import type { SealedFor, Sealer } from "./seal.ts";
 
 /** Where the store is and what opens it. */
 export interface CredentialStore {
-  /** Forked for each read. */
-  readonly em: EntityManager;
+  readonly execute: (tenantId: string) => Execute;
   readonly sealer: Sealer;
   readonly clock: Clock;
-}
-
-/** What the value of a secret of the store is sealed for. */
-export function secretPurpose(tenantId: string, name: string): SealedFor {
-  return { tenantId, purpose: `secret:${name}` };
 }
 
 /**
@@ -23,30 +18,69 @@ export function secretPurpose(tenantId: string, name: string): SealedFor {
  * @returns Name to plaintext. Keep it in memory only; never log, store or return it.
  * @throws StateFailure when one can't be opened: `secrets_key_missing`, `secret_unreadable`.
  */
-export async function readSecrets(
-  { em, sealer, clock }: CredentialStore,
-  tenantId: string,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
-  if (names.length === 0) return new Map();
-  if (names.length > limits.secretNamesMax) throw new RangeError(`${names.length} secrets were asked for at once.`);
-  const fork = em.fork();
-  const rows = await fork.find(Secret, { tenantId, name: { $in: [...names] } });
-  const opened = await Promise.all(
-    rows.map(async ({ name, sealed }) => [name, await sealer.open(sealed, secretPurpose(tenantId, name))] as const),
-  );
-  await noteUse(fork, rows, clock.now());
-  return new Map(opened);
+export type ReadSecrets = (tenantId: string, names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+
+/** What the value of a secret of the store is sealed for. */
+export function secretPurpose(tenantId: string, name: string): SealedFor {
+  return { tenantId, purpose: `secret:${name}` };
 }
 
-/** Writes `lastUsedAt` where it is a minute old. A row that another call is writing has its use noted by that one. */
-async function noteUse(em: EntityManager, rows: readonly Secret[], now: Date): Promise<void> {
-  const before = now.getTime() - limits.lastUsedStepMs;
-  const stale = rows.filter(({ lastUsedAt }) => lastUsedAt == null || lastUsedAt.getTime() < before);
-  if (stale.length === 0) return;
-  const places = stale.map(() => "?").join(", ");
-  await em.execute(
-    `update secret set last_used_at = ? where id in (select id from secret where id in (${places}) for update skip locked)`,
-    [now, ...stale.map(({ id }) => id)],
-  );
+/** Reads the store. Calls of a tenant that come while one is under way are answered together: each secret is read and opened once for them. */
+export function createReadSecrets(store: CredentialStore): ReadSecrets {
+  const read = gathered<Wanted, ReadonlyMap<string, string>>({
+    keyOf: ({ tenantId }) => tenantId,
+    together: (all) => readTogether(store, all),
+    mayBeOfOne: (error) => error instanceof DomainFailure || isRefusal(error),
+  });
+  return async (tenantId, names) => {
+    if (names.length === 0) return new Map();
+    if (names.length > limits.secretNamesMax) throw new RangeError(`${names.length} secrets were asked for at once.`);
+    return read({ tenantId, names });
+  };
 }
+
+interface Wanted {
+  readonly tenantId: string;
+  readonly names: readonly string[];
+}
+
+async function readTogether(
+  { execute, sealer, clock }: CredentialStore,
+  all: readonly Wanted[],
+): Promise<ReadonlyMap<string, string>[]> {
+  const { tenantId } = all[0] as Wanted;
+  const names = new Set(all.flatMap((wanted) => wanted.names));
+  const now = clock.now().getTime();
+  const run = execute(tenantId);
+  const rows = await run<SecretRow>(readStatement, [now - limits.lastUsedStepMs, tenantId, JSON.stringify([...names])]);
+  const open = async ({ name, sealed }: SecretRow) =>
+    [name, await sealer.open(sealed, secretPurpose(tenantId, name))] as const;
+  const opened = new Map(await Promise.all(rows.map(open)));
+  const stale = rows.flatMap(({ name, isStale }) => (isStale ? [name] : []));
+  if (stale.length > 0) await run(noteUseStatement, [now, tenantId, JSON.stringify(stale)]);
+  // Each gets its own and no other.
+  return all.map((wanted) => new Map([...opened].filter(([name]) => wanted.names.includes(name))));
+}
+
+interface SecretRow {
+  readonly name: string;
+  readonly sealed: string;
+  /** Whether its last use was noted so long ago that it is noted again. */
+  readonly isStale: boolean;
+}
+
+const readStatement = statement(
+  "read-secrets",
+  `
+select name, sealed, coalesce(last_used_at < to_timestamp(?::float8 / 1000), true) as "isStale"
+from secret where tenant_id = ? and name in (select jsonb_array_elements_text(?::jsonb))`,
+);
+
+// A row that another call is writing has its use noted by that one.
+const noteUseStatement = statement(
+  "note-use-of-secrets",
+  `
+update secret set last_used_at = to_timestamp(?::float8 / 1000) where id in (
+  select id from secret where tenant_id = ? and name in (select jsonb_array_elements_text(?::jsonb)) for update skip locked
+)`,
+);

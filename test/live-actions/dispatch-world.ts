@@ -1,17 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { silentLog } from "../../src/core/log.ts";
 import type { Orm } from "../../src/database/orm.ts";
+import { executePrepared } from "../../src/database/statement.ts";
 import type { LiveActionInput } from "../../src/live-actions/accept-request.ts";
 import type { Adapter } from "../../src/live-actions/adapter.ts";
 import { type DecidedPorts, tellingDispatches } from "../../src/live-actions/decided-dispatch.ts";
 import { dispatchLiveAction } from "../../src/live-actions/dispatch-live-action.ts";
+import { createDispatchStore } from "../../src/live-actions/dispatch-store.ts";
 import { DispatchWatch } from "../../src/live-actions/dispatch-watch.ts";
 import { LiveActionDispatch } from "../../src/live-actions/entities.ts";
 import { Performer, type PerformerPorts } from "../../src/live-actions/performer.ts";
 import { createRegistry } from "../../src/live-actions/registry.ts";
 import type { VendorHttp } from "../../src/live-actions/vendor-http.ts";
 import { Hub } from "../../src/runs/hub.ts";
-import { readSecrets } from "../../src/secrets/credential-store.ts";
+import { createReadSecrets } from "../../src/secrets/credential-store.ts";
 import { openKeyRing } from "../../src/secrets/key-ring.ts";
 import { putSecret } from "../../src/secrets/put-secret.ts";
 import { createSealer } from "../../src/secrets/seal.ts";
@@ -53,18 +55,22 @@ export async function dispatchWorld(
   const hub = new Hub();
   const opened: string[] = [];
   const em = () => orm.em.fork();
+  const execute = (tenantId: string) => executePrepared(orm, tenantId);
+  const store = createDispatchStore({ asking: execute, ending: execute });
+  const readSecrets = createReadSecrets({ execute, sealer, clock: movableClock() });
   const performer = new Performer({
     em,
+    store,
     readSecrets: (tenantId, names) => {
       opened.push(...names);
-      return readSecrets({ em: em(), sealer, clock: movableClock() }, tenantId, names);
+      return readSecrets(tenantId, names);
     },
     openHttp,
     news: hub,
     log: silentLog,
   });
   const watch = new DispatchWatch({ em, news: hub, log: silentLog });
-  const ports = { registry, performer, sealer, news: hub, watch, log: silentLog, em };
+  const ports = { registry, performer, store, sealer, news: hub, watch, log: silentLog, em };
   const as: DispatchWorld["as"] = (tenant, roles = ["operator"]) => operationOf(orm, tenant, roles);
   return {
     ports,

@@ -123,7 +123,7 @@ test("a node that was away before it called the vendor does not call it any more
       vi.spyOn(performance, "now").mockImplementation(() => now() + limits.dispatchLeaseMarginMs);
       return new Map(Object.entries(credentials));
     },
-    ...{ openHttp: () => ({}) as VendorHttp, news: ports.news, log: silentLog },
+    ...{ store: ports.store, openHttp: () => ({}) as VendorHttp, news: ports.news, log: silentLog },
   });
   vi.spyOn(ports.performer, "perform").mockImplementationOnce((performance) => slow.perform(performance));
   const ended = await dispatch(tenant, {});

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NotFoundFailure, ValidationFailure } from "../../src/core/failures.ts";
 import { limits } from "../../src/core/limits.ts";
 import { clientConfig } from "../../src/database/address.ts";
-import { type CredentialStore, readSecrets } from "../../src/secrets/credential-store.ts";
+import { executePrepared } from "../../src/database/statement.ts";
+import { createReadSecrets, type ReadSecrets } from "../../src/secrets/credential-store.ts";
 import { deleteSecret } from "../../src/secrets/delete-secret.ts";
 import { Secret } from "../../src/secrets/entities.ts";
 import { openKeyRing } from "../../src/secrets/key-ring.ts";
@@ -17,14 +18,13 @@ import { makeTenant, movableClock, operationOf } from "../tenancy/tenancy-fixtur
 
 let database: TestDatabase;
 let sealer: Sealer;
-let store: CredentialStore;
+let readSecrets: ReadSecrets;
 let mine: Tenant;
 let theirs: Tenant;
 const clock = movableClock();
 const put = (tenant: Tenant, name: string, value: string) =>
   putSecret(operationOf(database.orm, tenant), sealer, { name, value });
-const read = async (tenant: Tenant, ...names: string[]) =>
-  Object.fromEntries(await readSecrets(store, tenant.id, names));
+const read = async (tenant: Tenant, ...names: string[]) => Object.fromEntries(await readSecrets(tenant.id, names));
 const row = (tenant: Tenant, name: string) =>
   database.orm.em.fork().findOneOrFail(Secret, { tenantId: tenant.id, name });
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   const secretsKey = randomBytes(32).toString("base64");
   sealer = createSealer(await openKeyRing({ secretsKey, dataDirectory: "/nonexistent" }));
-  store = { em: database.orm.em, sealer, clock };
+  readSecrets = createReadSecrets({ execute: (tenantId) => executePrepared(database.orm, tenantId), sealer, clock });
   mine = await makeTenant(database.orm, "mine");
   theirs = await makeTenant(database.orm, "theirs");
 });

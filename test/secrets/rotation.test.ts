@@ -6,9 +6,10 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { newId } from "../../src/core/ids.ts";
+import { executeIn } from "../../src/database/statement.ts";
 import { sealedColumns } from "../../src/sealed-columns.ts";
 import { addKey, keepFirstKey } from "../../src/secrets/add-key.ts";
-import { readSecrets } from "../../src/secrets/credential-store.ts";
+import { createReadSecrets } from "../../src/secrets/credential-store.ts";
 import { Secret } from "../../src/secrets/entities.ts";
 import { openKeyRing } from "../../src/secrets/key-ring.ts";
 import { resealColumn } from "../../src/secrets/reseal.ts";
@@ -65,8 +66,8 @@ describe("the rotation of the key", () => {
     expect(await em.fork().count(Secret, { keyId: ring.current.id })).toBe(names.length);
     await keepFirstKey(keyFile, ring.current.id);
     const young = createSealer(await openRing());
-    const store = { em, sealer: young, clock: systemClock };
-    expect(await readSecrets(store, tenantId, ["name-0", "name-1202"])).toEqual(
+    const readSecrets = createReadSecrets({ execute: () => executeIn(em), sealer: young, clock: systemClock });
+    expect(await readSecrets(tenantId, ["name-0", "name-1202"])).toEqual(
       new Map([
         ["name-0", "value of name-0"],
         ["name-1202", "value of name-1202"],
@@ -177,10 +178,11 @@ describe("npm run rotate-key", () => {
     expect((await rotating).stdout).toContain(`Everything is encrypted with the key ${ring.current.id}.`);
     expect(await em().count(Secret, { keyId: { $ne: ring.current.id } })).toBe(0);
     expect((await readFile(keyFile, "utf8")).trim().split("\n")).toHaveLength(1);
-    const store = { em: em(), sealer: createSealer(await openRing()), clock: systemClock };
+    const opening = { sealer: createSealer(await openRing()), clock: systemClock };
+    const readSecrets = createReadSecrets({ execute: () => executeIn(em()), ...opening });
     const [{ tenantId }] = (await em().find(Secret, {})) as [Secret];
     expect(values.size).toBeGreaterThan(0);
-    expect(await readSecrets(store, tenantId, [...values.keys()])).toEqual(values);
+    expect(await readSecrets(tenantId, [...values.keys()])).toEqual(values);
     await put("after", "the rotation");
     expect((await em().findOneOrFail(Secret, { name: "after" })).keyId).toBe(ring.current.id);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { createGatherer } from "../../src/core/gatherer.ts";
 import { limits } from "../../src/core/limits.ts";
-import { createGatherer } from "../../src/graphql/gatherer.ts";
 
 /** Answers nobody until it is told to. */
 function gated(waitMs?: number) {
@@ -68,7 +68,7 @@ describe("who asks the same thing", () => {
 describe("what gathers", () => {
   test("is bounded in those who wait for one answer", async () => {
     const { gather, begun } = gated(never);
-    for (let n = 0; n < limits.sharedQueryCallersMax; n += 1) gather("key", "a");
+    for (let n = 0; n < limits.gatheredMax; n += 1) gather("key", "a");
     expect(gather("key", "one too many")).toBe(false);
     await begun(1);
     expect(gather("key", "b")).toBe(true);
@@ -76,10 +76,10 @@ describe("what gathers", () => {
 
   test("is bounded in different keys, and forgets those that are served", async () => {
     const { gather, rounds, begun } = gated(never);
-    for (let n = 0; n < limits.sharedQueriesMax; n += 1) gather(`key ${n}`, "a");
+    for (let n = 0; n < limits.gatherKeysMax; n += 1) gather(`key ${n}`, "a");
     expect(gather("one too many", "a")).toBe(false);
     expect(gather("key 0", "b")).toBe(true);
-    await begun(limits.sharedQueriesMax);
+    await begun(limits.gatherKeysMax);
     rounds.at(-1)?.end();
     await new Promise(setImmediate);
     expect(gather("one too many", "a")).toBe(true);

@@ -1,6 +1,6 @@
-import { limits } from "../core/limits.ts";
+import { limits } from "./limits.ts";
 
-/** Lets those who ask the same thing at the same time be answered together. */
+/** Lets those who want the same kind of thing at the same time be served together. */
 export interface Gatherer<Member> {
   /** False where too many wait already: then the member has to be served alone. */
   gather(key: string, member: Member): boolean;
@@ -16,12 +16,12 @@ interface Gathering<Member> {
 /**
  * As the journal commits: one answer of a key is under way, and who asks meanwhile waits for the next, which begins when that has ended. So
  * everybody is answered by work that began after they asked, which is what lets them read what they wrote. What is slow holds nobody up for
- * longer than `limits.sharedQueryWaitMs`: then the next begins beside it.
+ * longer than `limits.gatherWaitMs`: then the next begins beside it.
  * @param answer Serves all that have gathered; settles when it has, and does not reject.
  */
 export function createGatherer<Member>(
   answer: (members: readonly Member[]) => Promise<void>,
-  waitMs: number = limits.sharedQueryWaitMs,
+  waitMs: number = limits.gatherWaitMs,
 ): Gatherer<Member> {
   const gatherings = new Map<string, Gathering<Member>>();
 
@@ -46,7 +46,7 @@ export function createGatherer<Member>(
   return {
     gather(key, member) {
       const known = gatherings.get(key);
-      if (known ? known.waiting.length >= limits.sharedQueryCallersMax : gatherings.size >= limits.sharedQueriesMax) {
+      if (known ? known.waiting.length >= limits.gatheredMax : gatherings.size >= limits.gatherKeysMax) {
         return false;
       }
       const gathering = known ?? open(key);

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { AuditEntry } from "../../src/audit/entities.ts";
+import { newId } from "../../src/core/ids.ts";
+import { executePrepared } from "../../src/database/statement.ts";
+import { insertDispatch, insertDispatches, type NewDispatch } from "../../src/live-actions/dispatch-rows.ts";
+import { LiveActionDispatch, LiveActionUsage } from "../../src/live-actions/entities.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { makeTenant } from "../tenancy/tenancy-fixtures.ts";
+import { type Asked, scriptedAdapter } from "./adapters.ts";
+import { dispatchWorld } from "./dispatch-world.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.close());
+
+const params = { acme_id: "me", acme_token: "s3cret-t0ken" };
+
+test("a hundred dispatches of two tenants at once are each written, called, counted and audited once", async () => {
+  const asked: Asked[] = [];
+  const { dispatch } = await dispatchWorld(database.orm, [scriptedAdapter({ asked, costPerCall: 0.5 })]);
+  const tenants = [await makeTenant(database.orm, newId()), await makeTenant(database.orm, newId())] as const;
+  const targets = Array.from({ length: 100 }, (_, index) => `host-${index}`);
+  const ended = await Promise.all(targets.map((target, index) => dispatch(tenants[index % 2]!, { target, params })));
+  expect(ended.map(({ target, status }) => [target, status])).toEqual(targets.map((target) => [target, "SUCCEEDED"]));
+  expect(asked.filter(({ what }) => what === "execute")).toHaveLength(100);
+  const em = database.orm.em.fork();
+  for (const { id: tenantId } of tenants) {
+    expect(await em.find(LiveActionUsage, { tenantId })).toMatchObject([{ calls: 50, cost: 25 }]);
+    const entries = await em.find(AuditEntry, { tenantId });
+    const of = (operation: string) => entries.filter((entry) => entry.operation === operation).map((e) => e.subject);
+    expect(new Set(of("dispatchLiveAction")).size).toBe(50);
+    expect(new Set(of("completeLiveAction")).size).toBe(50);
+    expect(entries).toHaveLength(100);
+  }
+});
+
+test("a dispatch reads from its statement as it does from the ORM", async () => {
+  const { dispatch, row } = await dispatchWorld(database.orm, [scriptedAdapter({ asked: [] })]);
+  const tenant = await makeTenant(database.orm, newId());
+  const ended = await dispatch(tenant, { params: { ...params, note: 'A "word", two' }, caseId: "case-1" });
+  expect(ended).toBeInstanceOf(LiveActionDispatch);
+  expect({ ...ended }).toEqual({ ...(await row(ended.id)) });
+});
+
+test("of those that are written together, what is there already is left out, and counts nothing", async () => {
+  const tenant = await makeTenant(database.orm, newId());
+  const newDispatch = (requestId: string): NewDispatch => ({
+    ...{ id: newId(), tenantId: tenant.id, requestId, operation: "dispatchLiveAction", mode: "LIVE", cost: 1 },
+    ...{ actor: { kind: "SYSTEM", name: "test" }, capability: "isolate_host", vendorId: "acme", target: "host-1" },
+    ...{ params: {}, givenCredentials: {}, caseId: undefined, requestedBy: undefined, inputHash: "0".repeat(64) },
+    state: { name: "RUNNING", timeoutMs: 1_000 },
+  });
+  await insertDispatch(database.orm.em.fork(), newDispatch("first"));
+  const rows = ["second", "first", "third", "third"].map(newDispatch);
+  const written = await insertDispatches(executePrepared(database.orm, tenant.id), rows);
+  expect(written.map((found) => found?.requestId)).toEqual(["second", undefined, "third", undefined]);
+  const em = database.orm.em.fork();
+  expect(await em.find(LiveActionUsage, { tenantId: tenant.id })).toMatchObject([{ calls: 3, cost: 3 }]);
+  expect(await em.count(AuditEntry, { tenantId: tenant.id })).toBe(3);
+});
