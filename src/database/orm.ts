@@ -29,6 +29,8 @@ export function ormConfig(address: DatabaseAddress, entities: EntityClass<object
       glob: "!(*.d).{js,ts}",
       silent: true,
       snapshot: true,
+      // It would ask the database for all its tables at the first start, and write what it finds into the sources where that differs.
+      snapshotOnMigrate: false,
       snapshotName: ".snapshot-riposte",
       transactional: true,
       allOrNothing: true,
