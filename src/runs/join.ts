@@ -2,13 +2,13 @@ import type { ExecutionError } from "../executors/executor.ts";
 import type { Plan, PlanParallelStep } from "../playbooks/plan.ts";
 import { isTerminal } from "./events.ts";
 import type { StepState } from "./fold.ts";
-import { isOver, isRefused } from "./outcome-rules.ts";
+import { isOver, isRefused, isUnclear } from "./outcome-rules.ts";
 import type { StepEnd, Walk } from "./walk.ts";
 
 /**
  * How a parallel step ends, asked after each thing that happened to one of its branches; undefined while it goes on. `ALL` waits for every
- * branch, then fails if one failed; `ANY` takes the outcome of the first that ends, or of the approval that was refused before this try of
- * it began. Once its time is over it waits for what is being ended.
+ * branch, then fails if one failed; `ANY` takes the outcome of the first that ends, or of what was refused, or a person has to look at, before
+ * this try of it began. Once its time is over it waits for what is being ended.
  */
 export function joinedOutcome(plan: Plan, walk: Walk, step: PlanParallelStep): StepEnd | undefined {
   const { run, ready } = walk;
@@ -26,7 +26,8 @@ export function joinedOutcome(plan: Plan, walk: Walk, step: PlanParallelStep): S
   const over = step.branches.flatMap((id) => overOf(id) ?? []);
   if (closing) return { ...ended(plan, over), status: "TIMED_OUT", error: closing };
   if (step.join === "ALL") return ended(plan, over);
-  const first = over.find((branch) => isRefused(plan.steps.get(branch.stepId), branch)) ?? over[0];
+  const refused = over.find((branch) => isRefused(plan.steps.get(branch.stepId), branch));
+  const first = refused ?? over.find(isUnclear) ?? over[0];
   return first && ended(plan, [first]);
 }
 

@@ -32,7 +32,7 @@ export function isOver(plan: Plan, run: RunState, state: StepState): boolean {
 export function triesAgainAfter(plan: Plan, run: RunState, state: StepState): number | undefined {
   if (state.status !== "FAILED" && state.status !== "TIMED_OUT") return undefined;
   const step = plan.steps.get(state.stepId);
-  if (!step || isStopping(plan, run, state.stepId) || isRefusal(plan, run, step)) return undefined;
+  if (!step || isStopping(plan, run, state.stepId) || isLeftAsItIs(plan, run, step)) return undefined;
   return retryDelay(step, state);
 }
 
@@ -53,6 +53,29 @@ export function retryDelay(step: PlanStep, state: StepState): number | undefined
   const within = tries % maxAttempts;
   if (within !== 0) return Math.min(backoffMs * 2 ** (within - 1), limits.backoffMsMax);
   return tries / maxAttempts <= step.maxRetries ? step.retryDelayMs : undefined;
+}
+
+/** True for what people did not let happen, and for what they have to look at first: neither is begun again. */
+export function isLeftAsItIs(plan: Plan, run: RunState, step: PlanStep): boolean {
+  if (isRefusal(plan, run, step)) return true;
+  return step.type === "PARALLEL" && step.branches.some((id) => isUnclear(run.steps.get(id)));
+}
+
+/** Codes of what may have taken effect, and nobody knows: of vendors, plugins, agents and nodes that were not heard of again. */
+export const unknownEffects: ReadonlySet<string | null | undefined> = new Set([
+  ...[
+    "effect_unknown",
+    "vendor_timeout",
+    "connection_failed",
+    "invalid_answer",
+    "plugin_ended",
+    "plugin_answer_invalid",
+  ],
+]);
+
+/** True for a step that a person has to look at: it may have taken effect, and doing it again might do it twice. */
+export function isUnclear(state: StepState | undefined): boolean {
+  return state?.isFinal === true && state.isTakenOver !== true && unknownEffects.has(state.error?.code);
 }
 
 /** What the last failure of a step does. A "no" of people goes to the step that is named for it, or ends the run: nothing else. */

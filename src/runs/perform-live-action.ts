@@ -4,6 +4,7 @@ import { limits } from "../core/limits.ts";
 import type { LiveActionDispatch } from "../live-actions/entities.ts";
 import type { StepRequest, StepRequestKey } from "../live-actions/step-dispatches.ts";
 import type { PlanLiveActionStep } from "../playbooks/plan.ts";
+import { unknownEffects } from "./outcome-rules.ts";
 import type { Conversation, StepOutcome, StepPorts, StepStart } from "./step-ports.ts";
 import { storableOutcome } from "./storable-outcome.ts";
 
@@ -55,7 +56,7 @@ async function perform<Request extends StepRequestKey>(
     if (!("dispatch" in ended) || !isMadeAgain(ports, step, ended.dispatch)) break;
   }
   if (!last) return { status: "CANCELLED" };
-  return "dispatch" in last ? outcomeOf(last.dispatch, start) : last.outcome;
+  return "dispatch" in last ? outcomeOf(ports, last.dispatch, start) : last.outcome;
 }
 
 /** Where its node stopped, or was too slow, before it called the vendor, or where nobody knows and doing it twice is doing it once. */
@@ -166,6 +167,9 @@ function refused({ code, message }: DomainFailure): StepOutcome {
   return { status: "FAILED", error: { code, message }, isFinal: true };
 }
 
+/** The vendor may have done it, so another try might do it twice. */
+const notAgain = " It is not tried again, since nobody knows whether it took effect: a person has to look.";
+
 /** Where a person has to look, or has said no: asking again is nobody's wish. */
 const final: ReadonlySet<string | null | undefined> = new Set([
   "effect_unknown",
@@ -175,7 +179,11 @@ const final: ReadonlySet<string | null | undefined> = new Set([
   "requester_revoked",
 ]);
 
-function outcomeOf(dispatch: LiveActionDispatch, { outputs }: StepStart): StepOutcome {
+function outcomeOf(
+  { liveActions }: StepPorts,
+  dispatch: LiveActionDispatch,
+  { outputs }: Pick<StepStart, "outputs">,
+): StepOutcome {
   const { status, summary, error, warnings } = dispatch;
   const output = outputOf(dispatch, outputs());
   const told = warnings?.length ? { warnings } : {};
@@ -184,8 +192,11 @@ function outcomeOf(dispatch: LiveActionDispatch, { outputs }: StepStart): StepOu
     case "SIMULATED":
       return { status, output, ...told };
     case "FAILED": {
-      const reason = { code: error ?? "Error", message: summary ?? "It failed." };
-      return { status, error: reason, output, ...told, ...(final.has(error) ? { isFinal: true as const } : {}) };
+      const isUnknown = dispatch.mode !== "DRY_RUN" && unknownEffects.has(error);
+      const isUnclear = isUnknown && !liveActions.isRepeatable(dispatch);
+      const message = `${summary ?? "It failed."}${isUnclear ? notAgain : ""}`;
+      const isFinal = isUnclear || final.has(error);
+      return { status, error: { code: error ?? "Error", message }, output, ...told, ...(isFinal && { isFinal }) };
     }
     default:
       throw new Error(`Dispatch ${dispatch.id} has not ended.`);

@@ -4,7 +4,15 @@ import type { PlanParallelStep, PlanStep } from "../playbooks/plan.ts";
 import { isTerminal, type RunEvent, type RunStatusFact, type StepStatusFact } from "./events.ts";
 import { fold, type RunState, type StepState } from "./fold.ts";
 import { joinedOutcome } from "./join.ts";
-import { activeSteps, isRefusal, isStopping, isUnderWay, ruleOf, triesAgainAfter } from "./outcome-rules.ts";
+import {
+  activeSteps,
+  isLeftAsItIs,
+  isStopping,
+  isUnclear,
+  isUnderWay,
+  ruleOf,
+  triesAgainAfter,
+} from "./outcome-rules.ts";
 import type { Command, RunPlan, Verdict, Walk } from "./walk.ts";
 
 const nothingReady: Walk["ready"] = new Map();
@@ -147,7 +155,7 @@ function afterFailure(plan: RunPlan, walk: Walk, step: PlanStep, state: StepStat
   const rule = ruleOf(plan, walk.run, step, state);
   if (typeof rule === "object") return goOn(plan, walk, rule.step);
   if (rule === "continue") return goOn(plan, walk, step.onSuccess);
-  if (rule === "retry" && walk.run.runAttempt <= plan.maxRetries) {
+  if (rule === "retry" && walk.run.runAttempt <= plan.maxRetries && !unclearStep(walk)) {
     return end(plan, walk, { type: "RETRY_RUN", runAttempt: walk.run.runAttempt + 1 });
   }
   const error = state.error ?? { code: "step_failed", message: "The step failed." };
@@ -156,14 +164,14 @@ function afterFailure(plan: RunPlan, walk: Walk, step: PlanStep, state: StepStat
 }
 
 /**
- * Starts every branch that is not taken over. One that an earlier try left under way goes on in this one, and after an approval that was
- * refused meanwhile there is nothing to start.
+ * Starts every branch that is not taken over. One that an earlier try left under way goes on in this one, and where one was refused meanwhile,
+ * or a person has to look at it, there is nothing to start.
  */
 function fork(plan: RunPlan, walk: Walk, step: PlanParallelStep): Move {
   const { run } = walk;
   const ready = new Map(walk.ready);
   const commands: Command[] = [];
-  if (!isRefusal(plan, run, step)) {
+  if (!isLeftAsItIs(plan, run, step)) {
     for (const stepId of step.branches) {
       const known = run.steps.get(stepId);
       if (known?.isTakenOver || (known && !isTerminal(known.status))) continue;
@@ -215,10 +223,26 @@ function finish(plan: RunPlan, walk: Walk, status: RunState["status"], error?: E
 function end(plan: RunPlan, walk: Walk, verdict: Verdict | undefined): Move {
   const decided: Walk = walk.verdict === verdict ? walk : { ...walk, verdict };
   const { ending } = walk.run;
-  const last: Verdict | undefined = ending ? { type: "FINISH_RUN", ...ending } : verdict;
+  const last: Verdict | undefined = ending ? { type: "FINISH_RUN", ...ending } : possible(verdict, walk);
   if (!last || isUnderWay(plan, decided)) return [decided, []];
   if (ending) return [{ ...decided, isFinished: true }, [last]];
   return [{ ...decided, verdict: undefined, isFinished: last.type === "FINISH_RUN" }, [last]];
+}
+
+/** What `any` left behind may turn out to be unclear once the whole was to begin again. */
+function possible(verdict: Verdict | undefined, walk: Walk): Verdict | undefined {
+  const unclear = verdict?.type === "RETRY_RUN" ? unclearStep(walk) : undefined;
+  if (!unclear) return verdict;
+  const { code, message } = unclear.error ?? {
+    code: "effect_unknown",
+    message: "Nobody knows whether it took effect.",
+  };
+  return { type: "FINISH_RUN", status: "FAILED", error: { code, message: `Step ${unclear.stepId}: ${message}` } };
+}
+
+/** A step of this attempt of the run that a person has to look at before it may be done again. */
+function unclearStep({ run }: Walk): StepState | undefined {
+  return run.steps.values().find(isUnclear);
 }
 
 function heardOf(walk: Walk, stepId: string): Walk {

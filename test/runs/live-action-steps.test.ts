@@ -95,6 +95,20 @@ describe("a step that dispatches a live action", () => {
     });
   });
 
+  test("is not asked again where the vendor did not answer in time, unless doing it twice is doing it once", async () => {
+    for (const isIdempotent of [false, true]) {
+      const asked: Asked[] = [];
+      const silent = () => new Promise<AdapterResult>(() => undefined);
+      const node = await world.node([scriptedAdapter({ asked, isIdempotent, timeoutMs: 20, answer: silent })]);
+      const runId = await begin(node, [liveActionStep("a", { maxRetries: 1 })]);
+      const tries = isIdempotent ? [1, 2] : [1];
+      const trail = (await trailOf(runId)).filter((one) => !one.endsWith("WAITING"));
+      expect(trail).toEqual(tries.flatMap((n) => [`a.${n} RUNNING`, `a.${n} FAILED`]));
+      expect(asked.map(({ request }) => request.requestId)).toEqual(tries.map((n) => `${runId}:a:1:${n}`));
+      expect((await world.step(runId))?.error?.code).toBe("vendor_timeout");
+    }
+  });
+
   test("fails where nobody can do it, and contacts nobody where what it is done to comes to nothing", async () => {
     const node = await world.node([scriptedAdapter()]);
     const error = async (rest: Parameters<typeof liveActionStep>[1], context = {}) => {

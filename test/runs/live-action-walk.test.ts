@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { PlanStep } from "../../src/playbooks/plan.ts";
 import {
   actionStep,
   failed,
@@ -76,6 +77,57 @@ describe.each(["approval_rejected", "approval_expired", "withdrawn", "requester_
       const plan = planOf(parallelSteps("p", [liveActionStep("a"), actionStep("x")], { maxRetries: 3 }));
       const driver = new WalkDriver(plan, scripted({ a: [denied(code)], x: [failed] })).begin().go();
       expect(requestsOf(driver)).toEqual(["a:1:1"]);
+    });
+  },
+);
+
+describe.each(["vendor_timeout", "effect_unknown", "plugin_ended"])(
+  "a live action that nobody knows the effect of (%s)",
+  (code) => {
+    const unclear: ScriptedOutcome = { status: "FAILED", error: { code, message: "Who knows." }, isFinal: true };
+    const walked = (steps: readonly PlanStep[], rest: Parameters<typeof planOf>[1] = {}, script = {}) =>
+      new WalkDriver(planOf(steps, rest), scripted({ a: [unclear], ...script })).begin();
+
+    test("is tried again by none of the ways that a playbook knows", () => {
+      const plans: [readonly PlanStep[], Parameters<typeof planOf>[1]][] = [
+        [[liveActionStep("a", { maxRetries: 3 })], {}],
+        [[liveActionStep("a", { onFailure: "retry", maxRetries: 3 })], {}],
+        [[liveActionStep("a", { onFailure: "retry" })], { maxRetries: 3 }],
+        [parallelSteps("p", [liveActionStep("a"), actionStep("x")], { maxRetries: 3 }), {}],
+        [parallelSteps("p", [liveActionStep("a")], { onFailure: "retry" }), { maxRetries: 3 }],
+      ];
+      for (const [steps, rest] of plans) {
+        const driver = walked(steps, rest).go();
+        expect(requestsOf(driver)).toEqual(["a:1:1"]);
+        expect(driver.walk.run).toMatchObject({ status: "FAILED", error: { code } });
+      }
+    });
+
+    test("is passed over by continue, and then the playbook as a whole is not tried again for what fails later", () => {
+      const steps = [liveActionStep("a", { onFailure: "continue", onSuccess: "b" }), actionStep("b")];
+      const later = [steps[0]!, { ...steps[1]!, onFailure: "retry" as const }];
+      expect(walked(steps).go().walk.run.status).toBe("SUCCEEDED");
+      const driver = walked(later, { maxRetries: 3 }, { b: [failed] }).go();
+      expect(driver.trail().filter((one) => one.startsWith("run."))).toEqual(["run.1 RUNNING", "run.1 FAILED"]);
+      expect(driver.walk.run.error?.code).toBe("exit_code");
+    });
+
+    test("is not begun again by a parallel step that waits to be tried again when it ends", () => {
+      const all = { join: "ANY", maxRetries: 3, retryDelayMs: 50 } as const;
+      const branches = [actionStep("y"), liveActionStep("a"), actionStep("x")];
+      const driver = walked(parallelSteps("p", branches, all), {}, { x: [failed] });
+      driver.end("x").end("y").end("a").elapse(50);
+      expect(driver.trail().slice(-3)).toEqual(["p.2 RUNNING", "p.2 FAILED", "run.1 FAILED"]);
+      expect(driver.walk.run.error?.code).toBe(code);
+    });
+
+    test("ends its run where the whole playbook was about to be tried again", () => {
+      const all = { join: "ANY", onFailure: "retry" } as const;
+      const branches = [liveActionStep("a"), actionStep("x")];
+      const driver = walked(parallelSteps("p", branches, all), { maxRetries: 3 }, { x: [failed] });
+      driver.end("x").end("a");
+      expect(driver.trail().slice(-2)).toEqual(["a.1 FAILED", "run.1 FAILED"]);
+      expect(driver.walk.run.error).toEqual({ code, message: "Step a: Who knows." });
     });
   },
 );

@@ -11,7 +11,7 @@ import { liveActionStep } from "./walk-driver.ts";
 type Answer = Partial<LiveActionDispatch> | Error;
 
 /** What a step comes to whose dispatches answer one after the other, the last of them for good. */
-async function performed(answers: readonly Answer[], rest: { readonly isLost?: true } = {}) {
+async function performed(answers: readonly Answer[], rest: { readonly isLost?: true; isRepeatable?: true } = {}) {
   const ids: string[] = [];
   const lost = new AbortController();
   const dispatch: StepDispatches["dispatch"] = async ({ requestId }) => {
@@ -22,7 +22,11 @@ async function performed(answers: readonly Answer[], rest: { readonly isLost?: t
     const ended = { id: "d", state: "COMPLETED", summary: "So.", details: {}, vendorId: "acme", warnings: [] };
     return { ...ended, error: null, requestId, ...answer } as unknown as LiveActionDispatch;
   };
-  const liveActions = { dispatch, find: async () => undefined, isRepeatable: () => false } as unknown as StepDispatches;
+  const liveActions = {
+    dispatch,
+    find: async () => undefined,
+    isRepeatable: () => rest.isRepeatable === true,
+  } as unknown as StepDispatches;
   const ports = { liveActions, log: silentLog, now: () => 0 } as unknown as StepPorts;
   const start = { run: { id: "r" }, stepId: "a", outputs: () => [] } as unknown as StepStart;
   const request = { requestId: "r:a:1:1" } as StepRequest;
@@ -72,6 +76,30 @@ describe("a live action of a step", () => {
       ...{ status: "SUCCEEDED", warnings: ["Odd."], output: { summary: "So.", details: { is_truncated: true } } },
     });
   });
+
+  test.each(["vendor_timeout", "connection_failed", "invalid_answer", "plugin_ended", "plugin_answer_invalid"])(
+    "that ends as %s is not tried again where doing it twice is not doing it once, and says so",
+    async (error) => {
+      const answer = { status: "FAILED", error, mode: "LIVE" } as const;
+      const message = "So. It is not tried again, since nobody knows whether it took effect: a person has to look.";
+      const { outcome } = await performed([answer]);
+      expect(outcome).toMatchObject({ status: "FAILED", error: { code: error, message }, isFinal: true });
+      const asBefore = { error: { code: error, message: "So." } };
+      const repeated = (await performed([answer], { isRepeatable: true })).outcome;
+      expect(repeated).toMatchObject(asBefore);
+      expect(repeated).not.toHaveProperty("isFinal");
+      expect((await performed([{ ...answer, mode: "DRY_RUN" }])).outcome).toMatchObject(asBefore);
+    },
+  );
+
+  test.each(["vendor_error", "target_not_found", "connection_refused", "quota_exceeded"])(
+    "that ends as %s may be tried again: the vendor said so, or was not asked",
+    async (error) => {
+      const { outcome } = await performed([{ status: "FAILED", error, mode: "LIVE" }]);
+      expect(outcome).toMatchObject({ error: { code: error, message: "So." } });
+      expect(outcome).not.toHaveProperty("isFinal");
+    },
+  );
 
   test("is not waited for by a node that gives its run up", async () => {
     expect(await performed([new Error("connection refused")], { isLost: true })).toEqual({

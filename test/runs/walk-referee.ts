@@ -6,6 +6,16 @@ type StepEvent = Extract<RunEvent, { type: "STEP_STATUS" }>;
 /** Where a step's last outcome leads: to a step, or how it ends the run. */
 type Way = { readonly to: string } | "SUCCEEDED" | "FAILED" | "CANCELLED" | "RETRY";
 
+const unknowns = [
+  ...[
+    "effect_unknown",
+    "vendor_timeout",
+    "connection_failed",
+    "invalid_answer",
+    "plugin_ended",
+    "plugin_answer_invalid",
+  ],
+];
 const denials = ["approval_rejected", "approval_expired", "withdrawn", "requester_revoked", "timed_out"];
 
 /**
@@ -56,13 +66,15 @@ export class WalkReferee {
     if (this.#isOver) this.#check(!this.#isAnythingUnderWay(), event, "ended with something under way");
     if (this.#isOver && !this.#isStopped) {
       const way = this.#wayOn();
-      const isUsedUp = way === "RETRY" && status === "FAILED" && runAttempt > this.#plan.maxRetries;
+      const isBarred = runAttempt > this.#plan.maxRetries || this.#isAnythingUnclear();
+      const isUsedUp = way === "RETRY" && status === "FAILED" && isBarred;
       this.#check(way === status || isUsedUp, event, "ended otherwise than its steps say");
     }
     if (runAttempt === this.#runAttempt) return;
     const isDue =
       runAttempt === this.#runAttempt + 1 && this.#wayOn() === "RETRY" && runAttempt <= this.#plan.maxRetries + 1;
     this.#check(isDue && !this.#isStopped && !this.#isAnythingUnderWay(), event, "a retry of the run");
+    this.#check(!this.#isAnythingUnclear(), event, "a retry of the run with a step to look at first");
     this.#runAttempt = runAttempt;
     this.#line = undefined;
     this.#latest = new Map([...this.#latest].filter(([, { isTakenOver }]) => isTakenOver));
@@ -115,12 +127,15 @@ export class WalkReferee {
     this.#check(step.type !== "APPROVAL", event, "a retry of an approval");
     this.#check(before?.isFinal !== true, event, "a retry that can't help");
     this.#check(!this.#isRefused(step), event, "a retry of what people did not let happen");
+    const branches = step.type === "PARALLEL" ? step.branches : [];
+    this.#check(!branches.some((id) => this.#isUnclear(id)), event, "a retry with a branch to look at first");
   }
 
   #checkStart(event: StepEvent, step: PlanStep, before: (StepEvent & { isInterrupted?: true }) | undefined): void {
     const { stepId, attempt } = event;
     this.#check(!this.#isStopping(step), event, "a start while it is stopped");
     this.#check(!before?.isTakenOver, event, "a start of what was taken over");
+    this.#check(!this.#isUnclear(stepId), event, "a start of what may have taken effect");
     if (before && !isTerminal(before.status)) {
       const isWaited = before.retryAt !== undefined && before.attempt === attempt;
       const isAgain = before.isInterrupted && before.attempt + 1 === attempt;
@@ -196,6 +211,16 @@ export class WalkReferee {
   #isDenied(step: PlanStep | undefined): boolean {
     const latest = step?.type === "LIVE_ACTION" ? this.#latest.get(step.id) : undefined;
     return latest?.isFinal === true && denials.includes(latest.error?.code ?? "");
+  }
+
+  /** It may have taken effect, so a person looks before it is done again. */
+  #isUnclear(stepId: string): boolean {
+    const latest = this.#latest.get(stepId);
+    return latest?.isFinal === true && !latest.isTakenOver && unknowns.includes(latest.error?.code ?? "");
+  }
+
+  #isAnythingUnclear(): boolean {
+    return [...this.#latest.keys()].some((stepId) => this.#isUnclear(stepId));
   }
 
   #isStopping({ parallel = "" }: PlanStep): boolean {

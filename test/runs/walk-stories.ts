@@ -122,9 +122,9 @@ const plans: fc.Arbitrary<RunPlan> = fc
   .map(([steps, maxRetries, timeoutMs]) => planOf(steps.flat(), { maxRetries, ...known({ timeoutMs }) }));
 
 const texts = fc.string({ unit: "grapheme", maxLength: 6 });
-/** Of live actions: what people did not let happen. */
-const denials: fc.Arbitrary<ScriptedOutcome> = fc
-  .constantFrom("approval_rejected", "approval_expired", "withdrawn")
+/** What people did not let happen, of live actions, and what they have to look at first. */
+const lefts: fc.Arbitrary<ScriptedOutcome> = fc
+  .constantFrom("approval_rejected", "approval_expired", "withdrawn", "effect_unknown", "vendor_timeout")
   .map((code) => ({ status: "FAILED", error: { code, message: "No." }, isFinal: true }));
 const others: fc.Arbitrary<ScriptedOutcome> = fc
   .record({
@@ -147,7 +147,7 @@ const others: fc.Arbitrary<ScriptedOutcome> = fc
     retry: often(2, { maxAttempts: attemptsMax, backoffMs: 7 }),
   })
   .map((outcome) => known(outcome) as ScriptedOutcome);
-const outcomes = fc.oneof({ weight: 9, arbitrary: others }, { weight: 1, arbitrary: denials });
+const outcomes = fc.oneof({ weight: 9, arbitrary: others }, { weight: 1, arbitrary: lefts });
 
 /** Of eight. */
 function often<T>(times: number, value: T): fc.Arbitrary<T | undefined> {
