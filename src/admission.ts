@@ -25,9 +25,10 @@ export function createAdmission(authenticator: Authenticator, config: Config): A
     // Who was let in lately goes on whatever happens at their address: others behind the same proxy can't lock them out.
     if (wait > 0 && authenticator.mayBeGuess(authorization)) return wait;
     // Where nobody can say who it is, the operation tells why.
-    const caller = await authenticator.authenticate(authorization).catch(() => "unavailable" as const);
-    if (caller === "unavailable") return 0;
-    if (caller) return take(`${caller.actor.kind} ${caller.actor.id}`);
+    const identity = await authenticator.identify(authorization).catch(() => "unavailable" as const);
+    if (identity === "unavailable") return 0;
+    // Also where the tenant is disabled: that is no guess, and nobody else at the address is to be slowed for it.
+    if (identity) return take(`${identity.caller.actor.kind} ${identity.caller.actor.id}`);
     return wait > 0 ? wait : failures.take(address);
   };
 }

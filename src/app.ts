@@ -30,6 +30,7 @@ import { openKeyRing } from "./secrets/key-ring.ts";
 import { createSealer, type Sealer } from "./secrets/seal.ts";
 import { type Authenticator, type AuthenticatorOptions, createAuthenticator } from "./tenancy/authenticate.ts";
 import { createFirstTenant } from "./tenancy/create-first-tenant.ts";
+import { DisabledTenants } from "./tenancy/disabled-tenants.ts";
 import { createVerifyJwt } from "./tenancy/verify-jwt.ts";
 import { createEventPost } from "./triggers/http.ts";
 
@@ -81,7 +82,8 @@ async function compose(config: Config, basis: AppBasis, closers: Closers): Promi
   scripts.catch(() => undefined);
   const { orm, requests } = await openOrms(address, { log, closers });
   const clock = systemClock;
-  const authenticator = await openAuthenticator(config, { em: orm.em, clock, log });
+  const tenants = await watchTenants(orm, { log, closers });
+  const authenticator = await openAuthenticator(config, { em: orm.em, clock, log, tenants });
   closers.push(() => authenticator.settled());
 
   const sealer = await openSealer(config, { log, isAlone, closers });
@@ -89,17 +91,8 @@ async function compose(config: Config, basis: AppBasis, closers: Closers): Promi
 
   const egress = egressPolicyOf(config, address);
   const parts = {
-    config,
-    log,
-    clock,
-    orm,
-    requests,
-    address,
-    sealer,
-    egress,
+    ...{ config, log, clock, orm, requests, tenants, address, sealer, egress, isAlone, adapters },
     scripts: await scripts,
-    isAlone,
-    adapters,
   };
   const { stop, ...runs } = await startRunEngine(parts);
   closers.push(stop);
@@ -108,7 +101,15 @@ async function compose(config: Config, basis: AppBasis, closers: Closers): Promi
   const contexts = createContexts({
     orm: requests,
     authenticator,
-    services: { clock, authenticator, sealer, audit, agentFile, ...runs },
+    services: {
+      clock,
+      authenticator,
+      sealer,
+      audit,
+      agentFile,
+      tenantDesk: { em: () => orm.em.fork(), tenants },
+      ...runs,
+    },
   });
   const operation = async (authorization: string | undefined) =>
     (await contexts.createContext({ authorization })).operation;
@@ -181,6 +182,14 @@ async function letAdminIn(
   const first = await createFirstTenant({ em, clock, adminToken, show });
   if (first.isConfiguredTokenRevoked) log.warn({}, "admin_token.revoked");
   return first.generatedToken;
+}
+
+/** Which tenants are disabled: known before anything is done for one. */
+async function watchTenants({ em }: Orm, { log, closers }: { readonly log: Log; readonly closers: Closers }) {
+  const tenants = new DisabledTenants({ em: () => em.fork(), log });
+  closers.push(() => tenants.stop());
+  await tenants.start();
+  return tenants;
 }
 
 /** The sealer of the audit trail, and what seals it besides. */

@@ -1,16 +1,16 @@
-import { UnauthenticatedError } from "./core/failures.ts";
+import { TenantDisabledError, UnauthenticatedError } from "./core/failures.ts";
 import type { Orm } from "./database/orm.ts";
 import { behindWall } from "./database/request-orm.ts";
 import type { Context } from "./graphql/builder.ts";
 import type { EdgeOptions } from "./graphql/server.ts";
 import type { Asker } from "./graphql/shared-queries.ts";
-import type { Authenticator } from "./tenancy/authenticate.ts";
+import type { Authenticator, Identity } from "./tenancy/authenticate.ts";
 import type { Caller } from "./tenancy/caller.ts";
 import type { OperationContext } from "./tenancy/operation-context.ts";
 import type { Permission } from "./tenancy/permissions.ts";
 
 /** What belongs to one operation; all else in a context is the same for all of them. */
-type OfOperation = "em" | "lastEventId" | "isSignedIn" | "hasPermission" | "operation";
+type OfOperation = "em" | "lastEventId" | "isSignedIn" | "isTenantDisabled" | "hasPermission" | "operation";
 
 interface ContextParts {
   /** Of requests: see `openRequestOrm`. */
@@ -26,16 +26,20 @@ export function createContexts({
   authenticator,
   services,
 }: ContextParts): Pick<EdgeOptions, "createContext" | "renewContext" | "askerOf"> {
-  const callers = new WeakMap<Context, Caller | undefined>();
-  const contextFor = (caller: Caller | undefined, lastEventId?: string, onLook?: () => void): Context => {
+  const identities = new WeakMap<Context, Identity | undefined>();
+  const contextFor = (identity: Identity | undefined, lastEventId?: string, onLook?: () => void): Context => {
+    const isTenantDisabled = identity?.isTenantDisabled ?? false;
+    const caller = isTenantDisabled ? undefined : identity?.caller;
     const em = behindWall(orm.em.fork(), caller?.tenantId);
     const context: Context = {
       ...services,
       em,
       lastEventId,
       isSignedIn: caller !== undefined,
+      isTenantDisabled,
       hasPermission: (permission: string) => caller?.permissions.has(permission as Permission) ?? false,
       get operation(): OperationContext {
+        if (isTenantDisabled) throw new TenantDisabledError();
         if (!caller) throw new UnauthenticatedError("Sign in with a valid token: Authorization: Bearer <token>.");
         const { tenantId, actor, roles, permissions } = caller;
         // What a resolver can see of its caller is in the scope of `askerOf`, or tells `onLook`: else answers would be shared that may not be.
@@ -48,18 +52,18 @@ export function createContexts({
         };
       },
     };
-    callers.set(context, caller);
+    identities.set(context, identity);
     return context;
   };
   return {
     createContext: async ({ authorization, lastEventId }) =>
-      contextFor(await authenticator.authenticate(authorization), lastEventId),
+      contextFor(await authenticator.identify(authorization), lastEventId),
     async askerOf({ authorization }) {
-      const caller = await authenticator.authenticate(authorization);
-      if (!caller) return undefined;
-      return { ...scopeOf(caller), open: (onLook) => contextFor(caller, undefined, onLook) };
+      const identity = await authenticator.identify(authorization);
+      if (!identity || identity.isTenantDisabled) return undefined;
+      return { ...scopeOf(identity.caller), open: (onLook) => contextFor(identity, undefined, onLook) };
     },
-    renewContext: (context) => contextFor(callers.get(context), context.lastEventId),
+    renewContext: (context) => contextFor(identities.get(context), context.lastEventId),
   };
 }
 

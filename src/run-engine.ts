@@ -2,6 +2,7 @@ import { createActionCatalogue } from "./actions/action-catalogue.ts";
 import type { Config } from "./config.ts";
 import type { Clock } from "./core/clock.ts";
 import { createExpiringCache } from "./core/expiring-cache.ts";
+import { StateFailure } from "./core/failures.ts";
 import { limits } from "./core/limits.ts";
 import type { Log } from "./core/log.ts";
 import type { DatabaseAddress } from "./database/address.ts";
@@ -23,9 +24,10 @@ import { Engine } from "./runs/engine.ts";
 import { Hub } from "./runs/hub.ts";
 import { runSecretsPurpose } from "./runs/start-run.ts";
 import { tellingRuns } from "./runs/tell-decision.ts";
-import { createReadSecrets } from "./secrets/credential-store.ts";
+import { createReadSecrets, type ReadSecrets } from "./secrets/credential-store.ts";
 import type { Sealer } from "./secrets/seal.ts";
 import { readVariables } from "./secrets/variables.ts";
+import { type DisabledTenants, type TenantGate, tenantChannel } from "./tenancy/disabled-tenants.ts";
 import { createCompletions } from "./triggers/completed-action.ts";
 import { createTriggering } from "./triggers/triggering.ts";
 
@@ -36,6 +38,7 @@ interface RunEngineParts {
   readonly orm: Orm;
   /** The same database as requests see it. */
   readonly requests: Orm;
+  readonly tenants: DisabledTenants;
   readonly address: DatabaseAddress;
   readonly sealer: Sealer;
   readonly egress: EgressPolicy;
@@ -48,7 +51,7 @@ interface RunEngineParts {
 
 /** Everything that runs runs: the engine, what it performs steps with (live actions among that), and what tells it of other nodes. */
 export async function startRunEngine(parts: RunEngineParts) {
-  const { orm, sealer, clock, log, address, scripts, isAlone } = parts;
+  const { orm, tenants, sealer, clock, log, address, scripts, isAlone } = parts;
   const hub = new Hub();
   const em = () => orm.em.fork();
   const actions = createActionCatalogue({ em, clock });
@@ -62,11 +65,12 @@ export async function startRunEngine(parts: RunEngineParts) {
   const readStored = createReadSecrets({ execute: (tenantId) => executePrepared(orm, tenantId), sealer, clock });
   const agents = startOpservant({ em, sealer, log, files: actions.files });
   const execute = createExecute(parts, scripts.execute, agents.executor);
-  const desk = await startLiveActions({ ...parts, news: hub, readSecrets: readStored });
+  const desk = await startLiveActions({ ...parts, news: hub, readSecrets: unlessDisabled(tenants, readStored) });
   const engine = new Engine({
     address,
     isAlone,
     hub,
+    tenants,
     log,
     steps: {
       ...{ actions, variables: variables.get, readSecrets: readStored, execute },
@@ -77,7 +81,8 @@ export async function startRunEngine(parts: RunEngineParts) {
     completions: createCompletions({ em, triggers }),
     onTriggered: () => triggering.wake(),
   });
-  const triggering = createTriggering({ engine, sealer, playbooks, triggers, em, log });
+  const triggering = createTriggering({ engine, sealer, playbooks, triggers, tenants, em, log });
+  tenants.onDisabled(() => engine.refuseDisabled());
   const forget = (tenantId: string) => {
     for (const cache of [actions, triggers, variables]) cache.forget(tenantId);
   };
@@ -111,6 +116,15 @@ export async function startRunEngine(parts: RunEngineParts) {
   };
 }
 
+/** Of a disabled tenant no secret is opened for a vendor; since every call asks for its secrets first, no vendor is called. */
+function unlessDisabled(tenants: TenantGate, read: ReadSecrets): ReadSecrets {
+  return async (tenantId, names) => {
+    await tenants.believable();
+    if (!tenants.isDisabled(tenantId)) return read(tenantId, names);
+    throw new StateFailure("tenant_disabled", "The tenant is disabled, so nobody was contacted.");
+  };
+}
+
 function createExecute(
   { egress }: RunEngineParts,
   local: Execute<LocalCall>,
@@ -127,6 +141,7 @@ interface Peers {
   readonly address: DatabaseAddress;
   readonly log: Log;
   readonly hub: Hub;
+  readonly tenants: DisabledTenants;
   readonly agentNews: AgentNews;
   readonly engine: Engine;
   readonly forget: (tenantId: string) => void;
@@ -134,12 +149,14 @@ interface Peers {
 }
 
 /** Notifications are hints: what they tell of is looked up, and what was not heard is found without them, only later. */
-function listenToPeers({ address, log, hub, agentNews, engine, forget, forgetAll }: Peers): Promise<Listener> {
+function listenToPeers({ address, log, hub, tenants, agentNews, engine, forget, forgetAll }: Peers): Promise<Listener> {
   return listen({
     address,
     log,
-    channels: ["riposte_catalogue", "riposte_run", "riposte_signal", agentChannel],
+    channels: ["riposte_catalogue", "riposte_run", "riposte_signal", agentChannel, tenantChannel],
     onNotify(channel, payload) {
+      // A read that fails is made up for by the next look.
+      if (channel === tenantChannel) return void tenants.renew().catch(() => undefined);
       if (channel === agentChannel) return agentNews.hint(payload);
       if (channel === "riposte_catalogue") forget(payload);
       else hub.hint(payload);
@@ -147,6 +164,7 @@ function listenToPeers({ address, log, hub, agentNews, engine, forget, forgetAll
     },
     onReconnect() {
       forgetAll();
+      void tenants.renew().catch(() => undefined);
       hub.hint("*");
       agentNews.hint("*");
       void engine.wake();

@@ -10,15 +10,17 @@ function worldOf(environment: Record<string, string> = {}) {
   const callers = new Map<string | undefined, unknown>([
     ["Bearer a", caller("TOKEN", "1")],
     ["Bearer b", caller("TOKEN", "2")],
+    ["Bearer off", caller("TOKEN", "4")],
     ["Bearer jwt-1", caller("MEMBER", "3")],
     ["Bearer jwt-2", caller("MEMBER", "3")],
   ]);
   const looked: unknown[] = [];
   const authenticator = {
-    authenticate: async (authorization: string) => {
+    identify: async (authorization: string) => {
       looked.push(authorization);
       if (authorization === "Bearer away") throw new Error("The database is away.");
-      return callers.get(authorization);
+      const caller = callers.get(authorization);
+      return caller && { caller, isTenantDisabled: authorization === "Bearer off" };
     },
     mayBeGuess: (authorization: string) => authorization !== "Bearer a" && !authorization.includes("jwt"),
   } as unknown as Authenticator;
@@ -85,6 +87,14 @@ describe("failed sign-ins", () => {
     expect(await ask("Bearer b", "192.0.2.2")).toBe(0);
     // What is none is told to wait all the same.
     expect(await ask("Bearer bad jwt")).toBeGreaterThan(0);
+  });
+
+  test("are none where the tenant is disabled: nobody else at the address is slowed", async () => {
+    const { ask } = worldOf();
+    expect(await countOf(() => ask("Bearer off"))).toBe(200);
+    expect(await ask("Bearer b")).toBe(0);
+    const { ask: rated } = worldOf({ RATE_LIMIT_PER_MINUTE: "60", RATE_LIMIT_BURST: "3" });
+    expect(await countOf(() => rated("Bearer off"))).toBe(3);
   });
 
   test("are not counted while nobody can say who somebody is", async () => {

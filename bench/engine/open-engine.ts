@@ -12,6 +12,7 @@ import { Engine } from "../../src/runs/engine.ts";
 import { Hub } from "../../src/runs/hub.ts";
 import { readVariables } from "../../src/secrets/variables.ts";
 import { createFirstTenant } from "../../src/tenancy/create-first-tenant.ts";
+import { DisabledTenants } from "../../src/tenancy/disabled-tenants.ts";
 import { type Place, sampleOutput } from "./contender.ts";
 import { storeSamplePlaybook } from "./sample-playbook.ts";
 
@@ -44,10 +45,13 @@ export async function openEngine(
   });
   const readSecrets = async () => new Map<string, string>();
   const hub = new Hub();
+  const tenants = new DisabledTenants({ em: () => orm.em.fork(), log });
+  await tenants.renew();
   const engine = new Engine({
     address: place,
     isAlone: true,
     hub,
+    tenants,
     log,
     playbookPlan: (tenant, versionId) => plans.get(versionId) ?? playbooks.plan(tenant, versionId),
     openSecrets: async () => ({}),
@@ -62,7 +66,20 @@ export async function openEngine(
     },
   });
   await engine.start();
-  return { orm, log, clock, tenantId, ids, engine, hub, catalogue, playbooks, readSecrets, variables: variables.get };
+  return {
+    orm,
+    log,
+    clock,
+    tenants,
+    tenantId,
+    ids,
+    engine,
+    hub,
+    catalogue,
+    playbooks,
+    readSecrets,
+    variables: variables.get,
+  };
 }
 
 /** A UUID's text: the idempotency key of a step begins with its run's. */

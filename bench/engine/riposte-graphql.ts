@@ -22,8 +22,8 @@ export async function openRiposteGraphql(place: Place): Promise<Contender> {
     if (current.steps === 1) current.listener.onStart();
     if (current.steps === stepsPerRun) current.listener.onEnd();
   });
-  const { orm, log, clock, engine, hub, catalogue, playbooks, readSecrets, variables } = world;
-  const authenticator = createAuthenticator({ em: orm.em, clock, log });
+  const { orm, log, clock, tenants, engine, hub, catalogue, playbooks, readSecrets, variables } = world;
+  const authenticator = createAuthenticator({ em: orm.em, clock, log, tenants });
   const secretsKey = Buffer.alloc(32, 7).toString("base64");
   const sealer = createSealer(await openKeyRing({ secretsKey, dataDirectory: place.socketDirectory }));
   const services = { clock, authenticator, sealer, engine, hub, catalogue, playbooks, readSecrets, variables };

@@ -1,7 +1,13 @@
 import { LockMode, raw } from "@mikro-orm/core";
 import type { EntityManager } from "@mikro-orm/postgresql";
 import { recordAudit } from "../audit/record-audit.ts";
-import { ForbiddenError, NotFoundFailure, StateFailure, UnauthenticatedError } from "../core/failures.ts";
+import {
+  ForbiddenError,
+  NotFoundFailure,
+  StateFailure,
+  TenantDisabledError,
+  UnauthenticatedError,
+} from "../core/failures.ts";
 import { isUuid } from "../core/ids.ts";
 import { checkComment } from "../core/reason.ts";
 import { Tenant } from "../tenancy/entities.ts";
@@ -33,7 +39,7 @@ export interface DecidePorts {
  * @returns The request as decided.
  * @throws ValidationFailure for a comment that can't be kept; NotFoundFailure; StateFailure `approval_approved`, `approval_rejected`,
  * `approval_expired`, `approval_closed` or `requester_revoked`; ForbiddenError for who may not decide it, which says who may;
- * UnauthenticatedError for a token that was revoked a moment ago.
+ * UnauthenticatedError for a token that was revoked a moment ago, TenantDisabledError for a tenant that was disabled.
  */
 export async function decideApproval(
   ctx: OperationContext,
@@ -48,6 +54,8 @@ export async function decideApproval(
     if (!found) throw noSuchApproval();
     const now = await databaseTime(em);
     const tenant = await em.findOneOrFail(Tenant, { id: ctx.tenantId }, unshared);
+    // A node takes a moment to hear of it.
+    if (tenant.disabledAt != null) throw new TenantDisabledError();
     await refuseRevokedDecider(em, ctx);
     refuse(ctx, found, { now, tenant });
     if (decision === "APPROVE") await refuseForRevoked(em, found);

@@ -51,6 +51,14 @@ export class UnauthenticatedError extends Error {
   override readonly name = "UnauthenticatedError";
 }
 
+/** Signed in, but the tenant is disabled: nothing is done for it. Becomes the GraphQL error TENANT_DISABLED. */
+export class TenantDisabledError extends Error {
+  override readonly name = "TenantDisabledError";
+  constructor() {
+    super("This tenant is disabled. Whoever operates the server can enable it again.");
+  }
+}
+
 /** Signed in, but without the permission. Becomes the GraphQL error FORBIDDEN. */
 export class ForbiddenError extends Error {
   override readonly name = "ForbiddenError";

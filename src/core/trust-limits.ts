@@ -29,6 +29,10 @@ export const trustLimits = {
   tokensLoadedMax: 500,
   /** After the streams of a token that ended have said so, its sockets are closed. */
   socketFarewellMs: 500,
+  /** How often a node reads which tenants are disabled, besides being told: with `streamAuthorisationMs`, streams of one end within 5 s. */
+  disabledTenantsLookMs: 1_000,
+  /** How long what was read of them is believed: where it is older, because the database does not answer, nothing begins before it is read again. */
+  disabledTenantsBelievedMs: 3_000,
   /** Names and ids of tenants that JWTs have named and that are remembered at once. */
   namedTenantsMax: 1_000,
   /** Between two lines of the log about JWTs that were refused for the same reason: anybody can send bad ones. */

@@ -6,7 +6,7 @@ import ErrorsPlugin from "@pothos/plugin-errors";
 import RelayPlugin from "@pothos/plugin-relay";
 import ScopeAuthPlugin from "@pothos/plugin-scope-auth";
 import { GraphQLError, type GraphQLOutputType, getNamedType, getNullableType, isListType } from "graphql";
-import { BadInputError } from "../core/failures.ts";
+import { BadInputError, TenantDisabledError } from "../core/failures.ts";
 import type { Json } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 
@@ -18,6 +18,8 @@ export interface Context {
   /** A fork of its own for each operation. */
   readonly em: EntityManager;
   readonly isSignedIn: boolean;
+  /** The token is a valid one, of a tenant that is disabled: not signed in, and told why. */
+  readonly isTenantDisabled?: boolean;
   hasPermission(permission: string): boolean;
   /** The `Last-Event-ID` of an SSE client that reconnects: the cursor to go on from, instead of the argument `after`. */
   readonly lastEventId?: string | undefined;
@@ -96,12 +98,13 @@ export const builder = new SchemaBuilder<{
       signedIn: context.isSignedIn,
       permission: (permission) => context.hasPermission(permission),
     }),
-    unauthorizedError: (_parent, context) =>
-      context.isSignedIn
-        ? new GraphQLError("You may not do this.", { extensions: { code: "FORBIDDEN" } })
-        : new GraphQLError("Sign in with a valid token: Authorization: Bearer <token>.", {
-            extensions: { code: "UNAUTHENTICATED" },
-          }),
+    unauthorizedError: (_parent, context) => {
+      if (context.isSignedIn) return new GraphQLError("You may not do this.", { extensions: { code: "FORBIDDEN" } });
+      if (context.isTenantDisabled) return new TenantDisabledError();
+      return new GraphQLError("Sign in with a valid token: Authorization: Bearer <token>.", {
+        extensions: { code: "UNAUTHENTICATED" },
+      });
+    },
   },
   // Charged by `graphql/operation-limits.ts` before an operation starts, over every transport.
   complexity: {

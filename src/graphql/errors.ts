@@ -4,6 +4,7 @@ import {
   BadInputError,
   DomainFailure,
   ForbiddenError,
+  TenantDisabledError,
   UnauthenticatedError,
   ValidationFailure,
 } from "../core/failures.ts";
@@ -66,6 +67,7 @@ interface Shown {
 
 function codeOf(root: unknown, place: GraphQLError | undefined): Shown | undefined {
   if (root instanceof UnauthenticatedError) return { message: root.message, extensions: { code: "UNAUTHENTICATED" } };
+  if (root instanceof TenantDisabledError) return { message: root.message, extensions: { code: "TENANT_DISABLED" } };
   if (root instanceof ForbiddenError) return { message: root.message, extensions: { code: "FORBIDDEN" } };
   if (root instanceof BadInputError || root instanceof PothosValidationError) {
     return { message: root.message, extensions: { code: "BAD_USER_INPUT" } };

@@ -7,6 +7,7 @@ import {
   DomainFailure,
   ForbiddenError,
   NotFoundFailure,
+  TenantDisabledError,
   UnauthenticatedError,
   ValidationFailure,
 } from "../core/failures.ts";
@@ -125,6 +126,7 @@ function refusalOf(error: unknown, mask: MaskError): Refusal {
     const headers = { "www-authenticate": "Bearer" };
     return { status: 401, code: "unauthenticated", message: error.message, headers };
   }
+  if (error instanceof TenantDisabledError) return { status: 403, code: "tenant_disabled", message: error.message };
   if (error instanceof ForbiddenError) return { status: 403, code: "forbidden", message: error.message };
   if (error instanceof BadInputError) return { status: 400, code: "bad_request", message: error.message };
   if (error instanceof DomainFailure) return { status: statusOf(error), code: error.code, message: error.message };

@@ -1,10 +1,11 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import type { DecidePorts } from "../approvals/decide-approval.ts";
 import type { Approval } from "../approvals/entities.ts";
-import { DomainFailure } from "../core/failures.ts";
+import { DomainFailure, StateFailure } from "../core/failures.ts";
 import type { JsonObject } from "../core/json.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Sealer } from "../secrets/seal.ts";
+import { isTenantDisabled } from "../tenancy/disabled-tenants.ts";
 import { isRevokedToken } from "../tenancy/revoked-token.ts";
 import { givenSecrets } from "./accept-request.ts";
 import { requestPurpose, type SealedRequest } from "./ask-approval.ts";
@@ -49,9 +50,12 @@ export function tellingDispatches(ports: DecidedPorts): DecidePorts {
   };
 }
 
-/** What can't be opened calls nobody, and says so. */
+/** What can't be opened calls nobody, and says so. Nor is anybody called where the tenant was disabled since the decision. */
 async function beginOrFail(ports: DecidedPorts, dispatch: LiveActionDispatch): Promise<void> {
   try {
+    if (await isTenantDisabled(ports.em(), dispatch.tenantId)) {
+      throw new StateFailure("tenant_disabled", "The tenant is disabled, so nobody was contacted.");
+    }
     await begin(ports, dispatch);
   } catch (error) {
     if (!(error instanceof DomainFailure)) throw error;

@@ -15,7 +15,7 @@ export interface EnrolAgentInput {
 }
 
 /**
- * Makes an agent of whoever holds an enrolment's token, once. A token that never was, has been used or is too old is answered alike; it is
+ * Makes an agent of whoever holds an enrolment's token, once. A token that never was, has been used, is too old or of a disabled tenant is answered alike; it is
  * looked up by its hash, so that the time an answer takes tells nothing of it.
  * @returns The agent's id, and its own token: in this answer once and nowhere else.
  * @throws NotFoundFailure `enrolment_invalid`; StateFailure `name_taken`, where another agent took the name since; ValidationFailure.
@@ -50,6 +50,7 @@ export async function enrolAgent(
 }
 
 const useSql = `update agent_enrolment set used_at = now() where hash = ? and used_at is null and expires_at > now()
+  and not exists (select from tenant where id = tenant_id and disabled_at is not null)
 returning tenant_id, name`;
 
 function invalid(): NotFoundFailure {

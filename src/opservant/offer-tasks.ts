@@ -50,6 +50,9 @@ export async function offerTasks(ports: OfferPorts, to: AgentConnection): Promis
   return offered;
 }
 
+/** Of an agent's row: of a disabled tenant's, nobody is offered anything, and no connection stays. */
+export const isTenantEnabled = "not exists (select from tenant where id = tenant_id and disabled_at is not null)";
+
 // `room` counts what the agent has or was offered a moment ago; only the agent's latest connection is offered anything.
 const offerSql = `
 update agent_task set lease_until = now() + ?::float8 * interval '1 millisecond', restart_line = line_count
@@ -62,5 +65,5 @@ where id in (
     select count(*)::int from agent_task where agent_id = ? and tenant_id = ? and finished_at is null and lease_until > now()
   ))
   for update skip locked
-) and exists (select from agent where id = ? and tenant_id = ? and connection = ? and revoked_at is null)
+) and exists (select from agent where id = ? and tenant_id = ? and connection = ? and revoked_at is null and ${isTenantEnabled})
 returning agent_task.*, (extract(epoch from deadline_at - now()) * 1000)::float8 as left_ms`;

@@ -43,10 +43,11 @@ export async function requestTask(
 /** Locks the agent against its revocation, which ends the tasks that are there by then. */
 async function refusal(em: EntityManager, { agentId, task }: OpservantCall): Promise<ExecutionError | undefined> {
   const mine = [agentId, task.tenantId];
-  const [agent] = isUuid(agentId) ? await em.execute<{ is_revoked: boolean }[]>(agentSql, mine) : [];
+  const [agent] = isUuid(agentId) ? await em.execute<AgentState[]>(agentSql, mine) : [];
   if (!agent) return unavailable("There is no agent of this id; the action's executor.target names it.");
   if (agent.is_revoked)
     return unavailable("The agent was revoked; another one has to be the action's executor.target.");
+  if (agent.is_disabled) return { code: "tenant_disabled", message: "The tenant is disabled, so no agent is asked." };
   const [open] = await em.execute<{ count: number }[]>(openSql, mine);
   if (Number(open?.count) < limits.agentTasksOpenMax) return undefined;
   const message = `The agent has ${limits.agentTasksOpenMax} open tasks, which is the most it can have.`;
@@ -57,7 +58,14 @@ function unavailable(message: string): ExecutionError {
   return { code: "agent_unavailable", message };
 }
 
-const agentSql = "select revoked_at is not null as is_revoked from agent where id = ? and tenant_id = ? for share";
+interface AgentState {
+  readonly is_revoked: boolean;
+  readonly is_disabled: boolean;
+}
+
+const agentSql = `
+select revoked_at is not null as is_revoked, exists (select from tenant where id = tenant_id and disabled_at is not null) as is_disabled
+from agent where id = ? and tenant_id = ? for share`;
 const openSql =
   "select count(*)::int as count from agent_task where agent_id = ? and tenant_id = ? and finished_at is null";
 

@@ -4,7 +4,7 @@ import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import { type AgentNews, Alertness } from "./agent-news.ts";
-import { type AgentConnection, type OfferedTask, offerTasks } from "./offer-tasks.ts";
+import { type AgentConnection, isTenantEnabled, type OfferedTask, offerTasks } from "./offer-tasks.ts";
 
 export interface AgentStreamPorts {
   /** A fork of its own for each look. */
@@ -17,7 +17,7 @@ export interface AgentStreamPorts {
 
 /**
  * The tasks of one agent as they come, each at least once until it is acknowledged. While it is open the agent counts as connected. It ends
- * when the agent is revoked, and when the same agent connects again: with two that go by one token, only the last is told anything.
+ * when the agent is revoked or its tenant disabled, and when the same agent connects again: with two that go by one token, only the last is told anything.
  */
 export async function* streamAgentTasks(
   ports: AgentStreamPorts,
@@ -60,7 +60,7 @@ async function connect(em: EntityManager, { agentId, tenantId, connection }: Age
 const connectSql = `
 with mine as (
   update agent set connection = ?, last_seen_at = now(), connected_until = now() + ?::float8 * interval '1 millisecond'
-  where id = ? and tenant_id = ? and revoked_at is null
+  where id = ? and tenant_id = ? and revoked_at is null and ${isTenantEnabled}
   returning id
 )
 select id, pg_notify('riposte_agent', ?) from mine`;
@@ -72,7 +72,7 @@ async function stay(em: EntityManager, { agentId, tenantId, connection }: AgentC
 
 const staySql = `
 update agent set last_seen_at = now(), connected_until = now() + ?::float8 * interval '1 millisecond'
-where id = ? and tenant_id = ? and connection = ? and revoked_at is null
+where id = ? and tenant_id = ? and connection = ? and revoked_at is null and ${isTenantEnabled}
 returning id`;
 
 async function leave(em: EntityManager, { agentId, tenantId, connection }: AgentConnection): Promise<void> {

@@ -13,6 +13,8 @@ export interface DueTick {
   readonly scheduledAt: Date;
   /** Whether it stands for further ticks that were missed, too. */
   readonly isCatchUp: boolean;
+  /** Whether its tenant is disabled: the schedule moves on, and nobody is told. */
+  readonly isPassedOver: boolean;
 }
 
 /**
@@ -44,7 +46,8 @@ export async function setSchedule(em: EntityManager, playbook: Playbook, now: Da
 export async function takeDueTicks(em: EntityManager, limit: number): Promise<readonly DueTick[]> {
   const rows = await em.execute<DueRow[]>(
     `select playbook_id as "playbookId", tenant_id as "tenantId", cron, timezone,
-      extract(epoch from next_at) * 1000 as "dueMs", extract(epoch from now()) * 1000 as "nowMs"
+      extract(epoch from next_at) * 1000 as "dueMs", extract(epoch from now()) * 1000 as "nowMs",
+      exists (select from tenant where id = tenant_id and disabled_at is not null) as "isPassedOver"
     from schedule where next_at <= now() order by next_at, playbook_id limit ? for update skip locked`,
     [limit],
   );
@@ -65,6 +68,7 @@ interface DueRow {
   readonly timezone: string;
   readonly dueMs: string;
   readonly nowMs: string;
+  readonly isPassedOver: boolean;
 }
 
 async function moveOn(

@@ -5,6 +5,7 @@ import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { oneByOne, sliced } from "../core/sliced.ts";
 import type { DatabaseAddress } from "../database/address.ts";
+import type { TenantGate } from "../tenancy/disabled-tenants.ts";
 import {
   claimSql,
   giveBackSql,
@@ -17,10 +18,9 @@ import {
 import { ClusterClock } from "./cluster-clock.ts";
 import type { TellCompletion } from "./completion.ts";
 import { openPool } from "./engine-pool.ts";
-import { type Fact, toRow } from "./events.ts";
 import { ExecutorSlots } from "./executor-slots.ts";
 import { Expiry } from "./expiry.ts";
-import { headChange } from "./head-change.ts";
+import { freeEntry } from "./free-run.ts";
 import type { Hub } from "./hub.ts";
 import type { WriteResult } from "./journal-entry.ts";
 import { Journals } from "./journals.ts";
@@ -30,7 +30,6 @@ import type { NewRun } from "./new-run.ts";
 import { type ResidentPorts, ResidentRun } from "./resident-run.ts";
 import type { Signal } from "./signal.ts";
 import type { StepPorts } from "./step-ports.ts";
-import { beginning } from "./walk.ts";
 
 export interface EnginePorts extends Omit<LoadPorts, "pool"> {
   readonly address: DatabaseAddress;
@@ -38,6 +37,7 @@ export interface EnginePorts extends Omit<LoadPorts, "pool"> {
   readonly isAlone: boolean;
   readonly steps: Omit<StepPorts, "log" | "now">;
   readonly hub: Hub;
+  readonly tenants: TenantGate;
   readonly log: Log;
   /** What the end of an action triggers. */
   readonly completions?: TellCompletion;
@@ -135,6 +135,11 @@ export class Engine {
     }
   }
 
+  /** A tenant was disabled: its runs that are here end. Those that sleep do when they wake. */
+  refuseDisabled(): void {
+    for (const run of this.#resident.values()) run.refuse();
+  }
+
   /** Runs may have become free: claims what is due. */
   async wake(): Promise<void> {
     await this.#sweep();
@@ -175,19 +180,8 @@ export class Engine {
   }
 
   #beginFree(birth: NewRun): Promise<WriteResult> {
-    const at = this.#clock.now();
-    const facts: Fact[] = [{ type: "RUN_STATUS", status: "QUEUED" }, ...(birth.takenOver ?? [])];
-    const events = facts.map((fact, index) => toRow({ ...fact, sequence: index + 1, at, runAttempt: 1 }));
-    return new Promise((settled) => {
-      const entry = {
-        runId: birth.id,
-        tenantId: birth.tenantId,
-        events,
-        birth,
-        head: headChange(beginning, at),
-      };
-      this.#journals.assign().append({ ...entry, settled });
-    });
+    const entry = freeEntry(birth, this.#clock.now());
+    return new Promise((settled) => this.#journals.assign().append({ ...entry, settled }));
   }
 
   #released(run: ResidentRun, reason: "over" | "lost" | "broken"): void {

@@ -83,8 +83,8 @@ export interface LogFact {
 }
 
 /**
- * Something that a person should know. Four codes steer the run: `cancel_requested`, `run_timed_out`, `step_interrupted`, and
- * `step_timed_out` for a parallel step.
+ * Something that a person should know. Five codes steer the run: `cancel_requested`, `run_timed_out`, `tenant_disabled`,
+ * `step_interrupted`, and `step_timed_out` for a parallel step.
  */
 export interface NoticeFact {
   readonly type: "NOTICE";

@@ -56,7 +56,7 @@ export interface RunState {
   /** Steps that something has happened to in this attempt of the run. */
   readonly steps: ReadonlyMap<string, StepState>;
   /** Set once the run has been told to stop: how it will end. */
-  readonly ending?: { readonly status: "CANCELLED" | "TIMED_OUT"; readonly error: ExecutionError };
+  readonly ending?: { readonly status: "CANCELLED" | "TIMED_OUT" | "FAILED"; readonly error: ExecutionError };
 }
 
 export const unstarted: RunState = { status: "QUEUED", sequence: 0, runAttempt: 1, steps: new Map() };
@@ -182,6 +182,8 @@ function foldNotice(state: RunState, event: RunEvent & { type: "NOTICE" }): RunS
         : { ...state, ending: { status: "CANCELLED", error: { ...error, code: "cancelled" } } };
     case "run_timed_out":
       return state.ending ? state : { ...state, ending: { status: "TIMED_OUT", error } };
+    case "tenant_disabled":
+      return state.ending ? state : { ...state, ending: { status: "FAILED", error } };
     case "step_timed_out": {
       const step = event.stepId === undefined ? undefined : state.steps.get(event.stepId);
       if (step?.status !== "RUNNING" || step.closing) return state;

@@ -22,7 +22,7 @@ export function interruptions(
   run: RunState,
   { overdue, isCancelled }: { readonly overdue: readonly NoticeFact[]; readonly isCancelled: boolean },
 ): readonly Interruption[] {
-  const isEnding = isCancelled || overdue.some(({ code }) => code === "run_timed_out");
+  const isEnding = isCancelled || overdue.some(({ code }) => code === "run_timed_out" || code === "tenant_disabled");
   return activeSteps(run).flatMap((step) => {
     const planned = plan.steps.get(step.stepId);
     const isOverdue = overdue.some(({ stepId }) => stepId !== undefined && stepId === planned?.parallel);

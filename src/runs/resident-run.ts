@@ -52,9 +52,8 @@ export class ResidentRun {
     this.#ports = ports;
     this.info = info;
     this.#walk = walk;
-    const { steps, slots, completions, journal } = ports;
     const onSaid = (fact: Fact) => this.#advance([fact]);
-    this.#work = new StepWork({ steps, slots, completions, journal, onSaid, run: () => this.#walk.run }, info);
+    this.#work = new StepWork({ ...ports, onSaid, run: () => this.#walk.run }, info);
   }
 
   /** Writes the run itself with its first events. */
@@ -71,7 +70,8 @@ export class ResidentRun {
     const items: Item[] = run.status === "RUNNING" ? [] : [{ type: "RUN_STATUS", status: "RUNNING" }];
     const heard = this.#hear(signals);
     // What was interrupted is not run again where the time for it was over meanwhile.
-    const overdue = fallDue(this.#walk, this.info, this.#now()).items.filter((item) => item.type === "NOTICE");
+    const due = fallDue(this.#walk, this.info, this.#now()).items.filter((item) => item.type === "NOTICE");
+    const overdue = [...due, ...this.#work.refusal()];
     const isCancelled = signals.some(({ type }) => type === "CANCEL");
     const interrupted = interruptions(this.info.plan, run, { overdue, isCancelled }).flatMap((one) => {
       const takenBack = one.isOver && this.#work.takeBack(one.step);
@@ -88,6 +88,11 @@ export class ResidentRun {
   signal(signals: readonly Signal[]): void {
     const { facts, ids } = this.#hear(signals);
     if (ids.length > 0) this.#advance([...facts], { signals: ids });
+  }
+
+  /** Ends the run where its tenant is disabled by now. */
+  refuse(): void {
+    this.#advance([...this.#work.refusal()]);
   }
 
   /** Ends the run for a reason that is not its own. */
@@ -204,8 +209,8 @@ export class ResidentRun {
   #start({ stepId, attempt }: { stepId: string; attempt: number }, items: Item[]): void {
     if (this.#isResting || this.#walk.ready.get(stepId) !== attempt || this.#work.has(stepId)) return;
     const prepared = this.#work.prepare({ stepId, attempt });
-    if (!(prepared instanceof Promise)) items.push(prepared);
-    else void prepared.then((later) => later && this.#advance([later]));
+    if (prepared instanceof Promise) void prepared.then((later) => later && this.#advance([later]));
+    else if (prepared) items.push(prepared);
   }
 
   #begin(prepared: Prepared, items: Item[], entry: Entry): void {
@@ -235,7 +240,7 @@ export class ResidentRun {
   }
 
   #handOver(entry: Entry, wakeAt: number | null): void {
-    const { events, triggered } = entry;
+    const { events, triggered, signals, approvals, closedApprovals } = entry;
     const birth = this.#birth;
     this.#birth = undefined;
     if (birth) this.#held = { items: [], signals: [] };
@@ -245,12 +250,8 @@ export class ResidentRun {
       runId: this.info.id,
       tenantId: this.info.tenantId,
       events: events.map(toRow),
-      birth,
       head: needsHead ? headChange(this.#walk, wakeAt) : undefined,
-      signals: entry.signals,
-      approvals: entry.approvals,
-      closedApprovals: entry.closedApprovals,
-      triggered,
+      ...{ birth, signals, approvals, closedApprovals, triggered },
       settled: (result) => {
         if (result === "written") this.#written(entry, isOver);
         else this.#unwritten(result);

@@ -1,6 +1,7 @@
 import { type Json, type JsonObject, storableText } from "../core/json.ts";
 import { turns } from "../core/turns.ts";
 import type { Attempt } from "../executors/executor.ts";
+import type { TenantGate } from "../tenancy/disabled-tenants.ts";
 import { prepareAgentEnd } from "./agent-task.ts";
 import { askAgain } from "./ask-again.ts";
 import type { CompletionNews, TellCompletion } from "./completion.ts";
@@ -22,6 +23,7 @@ export interface StepWorkPorts {
   readonly slots: ExecutorSlots;
   readonly completions?: TellCompletion | undefined;
   readonly journal: Pick<Journal, "room">;
+  readonly tenants: TenantGate;
   /** The run as it is now. */
   run(): RunState;
   /** What a step said while its executor was at work. */
@@ -47,6 +49,9 @@ export interface Prepared {
   readonly work: Work;
 }
 
+/** What comes of a step that is to begin. */
+type Begun = Prepared | NoticeFact | undefined;
+
 /** Made once: with a stack for each of a thousand branches it would take seconds. */
 const ended = new DOMException("The step was ended.", "AbortError");
 
@@ -63,12 +68,24 @@ export class StepWork {
     this.#ports.steps.log.error({ runId: this.#info.id, reason: String(reason) }, "step.asked_again");
   readonly #logRoom = () => this.#ports.journal.room();
   readonly #lost = new AbortController();
+  /** What people have decided before: it is certain then, and no moment old, that the tenant is enabled. */
+  readonly #approvals: readonly string[];
+  #isRefused = false;
   #atWork = 0;
   #isOpen = true;
 
   constructor(ports: StepWorkPorts, info: RunInfo) {
     this.#ports = ports;
     this.#info = info;
+    this.#approvals = [...info.plan.steps.values()].flatMap(({ type, id }) => (type === "APPROVAL" ? [id] : []));
+  }
+
+  /** What ends the run because its tenant is disabled; once. */
+  refusal(): readonly NoticeFact[] {
+    if (this.#isRefused || !this.#ports.tenants.isDisabled(this.#info.tenantId)) return [];
+    this.#isRefused = true;
+    const message = "The tenant is disabled, so nothing more of the run is executed.";
+    return [{ type: "NOTICE", code: "tenant_disabled", message }];
   }
 
   /** Whether an executor is at work, or one of these steps is about to tell its outcome. What goes on without this node does not count. */
@@ -80,8 +97,11 @@ export class StepWork {
     return this.#underWay.has(stepId);
   }
 
-  /** Works out the inputs of a step, without a promise where there is nothing to wait for. */
-  prepare({ stepId, attempt }: Pick<StepStart, "stepId" | "attempt">): Prepared | Promise<Prepared | undefined> {
+  /**
+   * Works out the inputs of a step, without a promise where there is nothing to wait for.
+   * @returns Where the tenant is disabled, what ends the run instead, or undefined where that was told before.
+   */
+  prepare({ stepId, attempt }: Pick<StepStart, "stepId" | "attempt">): Begun | Promise<Begun> {
     const work = this.#take(stepId);
     const { steps, run } = this.#ports;
     const keepInput = (input: JsonObject) => {
@@ -90,13 +110,34 @@ export class StepWork {
       return problem;
     };
     const common = { stepId, attempt, run: this.#info, outputs: this.#outputs, keepInput };
-    const prepare = () => prepareStep(steps, { ...common, state: run() });
+    const prepareNow = () => prepareStep(steps, { ...common, state: run() });
+    const prepare = () => {
+      const known = this.#knowTenant();
+      return known ? known.then(() => turns.take(prepareNow)) : prepareNow();
+    };
     const step = askAgain({
       ask: () => (turns.isSpent() ? turns.take(prepare) : prepare()),
       isWanted: this.#isWanted,
       onFailed: this.#onFailed,
     });
-    return step instanceof Promise ? step.then((later) => later && prepared(later, work)) : prepared(step, work);
+    return step instanceof Promise
+      ? step.then((later) => later && this.#unlessRefused(later, work))
+      : this.#unlessRefused(step, work);
+  }
+
+  /** Undefined where it is known already whether the tenant is disabled. */
+  #knowTenant(): Promise<void> | undefined {
+    const { tenants, run } = this.#ports;
+    const { steps } = run();
+    const isCertain = this.#approvals.some((id) => steps.get(id)?.status === "SUCCEEDED");
+    return isCertain || tenants.isDisabled(this.#info.tenantId) ? tenants.renew() : tenants.believable();
+  }
+
+  #unlessRefused(step: PreparedStep, work: Work): Begun {
+    const begun = prepared(step, work);
+    if (!this.#ports.tenants.isDisabled(this.#info.tenantId)) return begun;
+    this.forget(begun);
+    return this.refusal()[0];
   }
 
   /**

@@ -91,6 +91,7 @@ function afterNotice(plan: RunPlan, walk: Walk, event: RunEvent & { type: "NOTIC
     }
     case "cancel_requested":
     case "run_timed_out":
+    case "tenant_disabled":
       return stop({ ...walk, ready: nothingReady }, activeSteps(walk.run), (stopped) =>
         end(plan, stopped, stopped.verdict),
       );

@@ -7,20 +7,29 @@ import type { Log } from "../core/log.ts";
 import { createRecentKeys } from "../core/recent-keys.ts";
 import { bearerToken, hashToken } from "./api-token.ts";
 import type { Caller } from "./caller.ts";
+import type { TenantGate } from "./disabled-tenants.ts";
 import { ApiToken, Tenant } from "./entities.ts";
 import { createPeople } from "./people.ts";
 import { permissionsIn } from "./permissions.ts";
 import { createTokenUsage } from "./token-usage.ts";
 import { isJwtShaped, type VerifyJwt } from "./verify-jwt.ts";
 
+/** Whom a valid token belongs to, and whether anything may be done for them. */
+export interface Identity {
+  readonly caller: Caller;
+  readonly isTenantDisabled: boolean;
+}
+
 export interface Authenticator {
+  /** The caller behind an `Authorization` header, for whom something may be done: undefined also where the tenant is disabled. */
+  authenticate(authorization: string | undefined): Promise<Caller | undefined>;
   /**
-   * The caller behind an `Authorization` header. A missing, malformed, unknown, expired or revoked token all answer undefined.
+   * Whom a header belongs to. A missing, malformed, unknown, expired or revoked token all answer undefined.
    * A valid one is believed for `limits.tokenBelievedMs`, so that a busy client costs no statement each time. Many that are asked about
    * at once cost a few statements together.
    * @throws StateFailure `unavailable` for a JWT of a provider whose keys can't be fetched.
    */
-  authenticate(authorization: string | undefined): Promise<Caller | undefined>;
+  identify(authorization: string | undefined): Promise<Identity | undefined>;
   /**
    * Whether this may be a guess, as far as can be said without looking anything up: an API token that was not a valid one in the last
    * `limits.tokenRememberedMs`. A JWT can't be guessed, and is checked without the database.
@@ -37,6 +46,7 @@ export interface AuthenticatorOptions {
   readonly em: EntityManager;
   readonly clock: Clock;
   readonly log: Log;
+  readonly tenants: Pick<TenantGate, "isDisabled" | "believable">;
   /** Without it API tokens alone are taken. */
   readonly verifyJwt?: VerifyJwt | undefined;
   /** Finds an on-premises agent by the hash of its token; asked about what is no API token. */
@@ -47,7 +57,7 @@ export interface AuthenticatorOptions {
 class UnknownToken extends Error {}
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { em, clock, log, verifyJwt } = options;
+  const { em, clock, log, tenants, verifyJwt } = options;
   const loads = new DataLoader((hashes: readonly string[]) => loadCallers(options, hashes), {
     cache: false,
     maxBatchSize: limits.tokensLoadedMax,
@@ -75,13 +85,21 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     }
   };
 
+  const identify = async (authorization: string | undefined): Promise<Identity | undefined> => {
+    const token = bearerToken(authorization);
+    const caller = token === undefined ? undefined : await find(token);
+    if (!caller || (caller.expiresAt && caller.expiresAt <= clock.now())) return undefined;
+    await tenants.believable();
+    const isTenantDisabled = tenants.isDisabled(caller.tenantId);
+    if (caller.tokenId !== undefined && !isTenantDisabled) usage.note(caller.tokenId);
+    return { caller, isTenantDisabled };
+  };
+
   return {
+    identify,
     async authenticate(authorization) {
-      const token = bearerToken(authorization);
-      const caller = token === undefined ? undefined : await find(token);
-      if (!caller || (caller.expiresAt && caller.expiresAt <= clock.now())) return undefined;
-      if (caller.tokenId !== undefined) usage.note(caller.tokenId);
-      return caller;
+      const identity = await identify(authorization);
+      return identity?.isTenantDisabled ? undefined : identity?.caller;
     },
     mayBeGuess(authorization) {
       const token = bearerToken(authorization);

@@ -4,6 +4,9 @@ import { createdAt, identity } from "../database/columns.ts";
 const TenantSchema = defineEntity({
   name: "Tenant",
   tableName: "tenant",
+  checks: [
+    { name: "tenant_reason_only_while_disabled", expression: "disabled_reason is null or disabled_at is not null" },
+  ],
   properties: {
     ...identity,
     ...createdAt,
@@ -12,6 +15,10 @@ const TenantSchema = defineEntity({
     allowSelfApproval: p.boolean().default(false),
     /** Whether a newly registered action starts disabled whatever its definition says. */
     newActionsStartDisabled: p.boolean().default(false),
+    /** Since when nothing is done for it; null while it is enabled. */
+    disabledAt: p.datetime().nullable(),
+    /** What who disabled it gave as the reason: for who operates the server. */
+    disabledReason: p.text().nullable(),
   },
 });
 export class Tenant extends TenantSchema.class {}

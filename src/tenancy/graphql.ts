@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { ConflictFailure, ForbiddenError, NotFoundFailure, ValidationFailure } from "../core/failures.ts";
+import { ConflictFailure, ForbiddenError, NotFoundFailure, StateFailure, ValidationFailure } from "../core/failures.ts";
 import { localId } from "../core/global-id.ts";
 import { isUuid } from "../core/ids.ts";
 import { newestFirst, type PageArguments, resolvePage } from "../core/keyset-page.ts";
@@ -11,6 +11,7 @@ import { ApiToken, Tenant } from "./entities.ts";
 import { ActorKind } from "./graphql-actor.ts";
 import type { OperationContext } from "./operation-context.ts";
 import { revokeApiToken } from "./revoke-api-token.ts";
+import { setTenantEnabled, type TenantDesk } from "./set-tenant-enabled.ts";
 import { updateTenantSettings } from "./update-tenant-settings.ts";
 
 declare module "../graphql/builder.ts" {
@@ -19,6 +20,7 @@ declare module "../graphql/builder.ts" {
     readonly operation: OperationContext;
     readonly clock: Clock;
     readonly authenticator: Pick<Authenticator, "forget">;
+    readonly tenantDesk: TenantDesk;
   }
 }
 
@@ -27,7 +29,18 @@ const TenantNode = builder.node(Tenant, {
   description: "A customer or department; nobody sees beyond their own.",
   id: { resolve: (tenant) => tenant.id, description: "Opaque." },
   loadOne: (id, { operation }) => (id === operation.tenantId ? ownTenant(operation) : null),
-  fields: (t) => ({ name: t.exposeString("name", { description: "What people know it by." }) }),
+  fields: (t) => ({
+    name: t.exposeString("name", { description: "What people know it by." }),
+    disabledAt: t.expose("disabledAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "Since when nothing is done for it; null while it is enabled.",
+    }),
+    disabledReason: t.exposeString("disabledReason", {
+      nullable: true,
+      description: "Why it was disabled, as who did it said; null while it is enabled.",
+    }),
+  }),
 });
 
 const Viewer = builder.objectRef<OperationContext>("Viewer").implement({
@@ -196,6 +209,34 @@ builder.mutationField("createTenant", (t) =>
       input: t.arg({ type: CreateTenantInput, required: true, description: "What the tenant is to be called." }),
     },
     resolve: (_root, { input }, { operation }) => createTenant(operation, input),
+  }),
+);
+
+const SetTenantEnabledPayload = builder.objectRef<{ tenant: Tenant }>("SetTenantEnabledPayload").implement({
+  description: "The tenant is as was asked.",
+  fields: (t) => ({ tenant: t.expose("tenant", { type: TenantNode, description: "The tenant as it is now." }) }),
+});
+
+const SetTenantEnabledInput = builder.inputType("SetTenantEnabledInput", {
+  description: "Which tenant, and whether anything is to be done for it.",
+  fields: (t) => ({
+    tenant: t.string({ required: true, description: "Its name or its id; the caller's own can't be disabled." }),
+    enabled: t.boolean({ required: true, description: "False to disable it, true to enable it again." }),
+    reason: t.string({ description: "Why: for the audit trail and who operates the server, not for the tenant." }),
+  }),
+});
+
+builder.mutationField("setTenantEnabled", (t) =>
+  t.field({
+    type: SetTenantEnabledPayload,
+    description:
+      "Disable a tenant, or enable it again. While it is disabled its callers, agents and events are refused, its schedules do not tick, and its runs end before their next step, on every node within seconds. Only admins of the server's first tenant may.",
+    authScopes: { permission: "tenant:create" },
+    errors: { types: [ValidationFailure, NotFoundFailure, StateFailure] },
+    args: { input: t.arg({ type: SetTenantEnabledInput, required: true, description: "Which tenant, and how." }) },
+    resolve: async (_root, { input }, { operation, tenantDesk }) => {
+      return { tenant: await setTenantEnabled(operation, tenantDesk, input) };
+    },
   }),
 );
 

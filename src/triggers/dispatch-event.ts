@@ -13,6 +13,7 @@ import { compileConditions } from "../playbooks/trigger-match.ts";
 import type { Chain } from "../runs/chain.ts";
 import type { TriggerEvent } from "../runs/entities.ts";
 import { type StartPorts, startRun } from "../runs/start-run.ts";
+import type { TenantGate } from "../tenancy/disabled-tenants.ts";
 import type { Actor } from "../tenancy/operation-context.ts";
 import { chainRoom, startedBy, takeChained, tellHeldBack } from "./chain-bounds.ts";
 
@@ -20,6 +21,7 @@ export interface DispatchPorts extends StartPorts {
   readonly em: () => EntityManager;
   readonly playbooks: PlaybookCatalogue;
   readonly triggers: Pick<TriggerCatalogue, "match">;
+  readonly tenants: TenantGate;
   readonly log: Log;
 }
 
@@ -73,9 +75,18 @@ async function dispatchEvent(ports: DispatchPorts, event: TriggerEvent): Promise
   return setDispatched(ports.em(), event);
 }
 
-/** A tick of a schedule is for its own playbook, where that is still enabled, still has a schedule, and does not pass this one over. */
-async function matchesOf({ em, triggers }: DispatchPorts, event: TriggerEvent): Promise<readonly TriggerMatch[]> {
+/**
+ * A tick of a schedule is for its own playbook, where that is still enabled, still has a schedule, and does not pass this one over. An event of
+ * a disabled tenant is for nobody, also once it is enabled again.
+ */
+async function matchesOf(
+  { em, triggers, tenants }: DispatchPorts,
+  event: TriggerEvent,
+): Promise<readonly TriggerMatch[]> {
   const { tenantId, type, playbookId } = event;
+  // Certain where it is passed over: this node may not have heard yet that the tenant was enabled.
+  await (tenants.isDisabled(tenantId) ? tenants.renew() : tenants.believable());
+  if (tenants.isDisabled(tenantId)) return [];
   if (playbookId == null) return triggers.match(tenantId, { type, data: event.data as JsonObject });
   const where = { id: playbookId, tenantId, enabled: true, event: "schedule" };
   const playbook = await em().findOne(Playbook, where, { disableIdentityMap: true });

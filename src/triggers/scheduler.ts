@@ -57,7 +57,7 @@ export class Scheduler {
   async #tick(): Promise<number> {
     const count = await this.#ports.em().transactional(async (em) => {
       const due = await takeDueTicks(em, limits.ticksMax);
-      for (const tick of due) await recordTick(em, tick);
+      for (const tick of due) if (!tick.isPassedOver) await recordTick(em, tick);
       return due.length;
     });
     if (count > 0) this.#ports.onTicked();

@@ -254,6 +254,15 @@ export const deeds: Readonly<Record<string, DeedRow>> = {
     subject: "token:",
   },
   createTenant: { prepare: (world) => ({ name: world.name() }), subject: "tenant:" },
+  setTenantEnabled: {
+    async prepare(world) {
+      const input = { name: world.name() };
+      await make(world, "createTenant", "token", input);
+      return { tenant: input.name, enabled: false, reason: "It has left." };
+    },
+    isRepeatable: true,
+    subject: "tenant:",
+  },
   updateTenantSettings: {
     async prepare({ server }) {
       const query = "{ tenantSettings { allowSelfApproval } }";

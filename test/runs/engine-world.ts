@@ -14,7 +14,9 @@ import { fromRow, type RunEvent } from "../../src/runs/events.ts";
 import { fold, type RunState, unstarted } from "../../src/runs/fold.ts";
 import { Hub } from "../../src/runs/hub.ts";
 import type { NewRun } from "../../src/runs/new-run.ts";
+import type { TenantGate } from "../../src/tenancy/disabled-tenants.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { allEnabled } from "../tenancy/tenancy-fixtures.ts";
 import { problemsOfRun, type RunHead } from "./run-problems.ts";
 import { actionStep, planOf } from "./walk-driver.ts";
 
@@ -85,13 +87,22 @@ export interface EngineOptions {
   readonly address: DatabaseAddress;
   readonly plans: ReadonlyMap<string, Plan>;
   readonly hub?: Hub;
+  readonly tenants?: TenantGate;
   readonly steps?: Partial<EnginePorts["steps"]>;
 }
 
-export function createEngine({ execute, address, plans, hub = new Hub(), steps }: EngineOptions): Engine {
+export function createEngine({
+  execute,
+  address,
+  plans,
+  hub = new Hub(),
+  tenants = allEnabled,
+  steps,
+}: EngineOptions): Engine {
   return new Engine({
     address,
     hub,
+    tenants,
     isAlone: false,
     log: silentLog,
     openSecrets: async (_tenantId, _runId, sealed) => sealed,

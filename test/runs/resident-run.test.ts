@@ -21,6 +21,9 @@ class Bench {
   readonly called: string[] = [];
   readonly run: ResidentRun;
   now = 1_000;
+  isDisabled = false;
+  /** How often it was read for certain whether the tenant is disabled. */
+  readings = 0;
   /** What comes from now on has to wait for its inputs. */
   isSlow = false;
   readonly #outcomes: Outcomes;
@@ -93,6 +96,13 @@ class Bench {
         agentTasks: noAgentTasks,
         now: () => this.now,
         log: silentLog,
+      },
+      tenants: {
+        isDisabled: () => this.isDisabled,
+        believable: () => undefined,
+        renew: async () => {
+          this.readings += 1;
+        },
       },
       slots: new ExecutorSlots(),
       hub: { publish: () => undefined },

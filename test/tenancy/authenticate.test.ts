@@ -6,12 +6,12 @@ import { createAuthenticator } from "../../src/tenancy/authenticate.ts";
 import { ApiToken, type Tenant } from "../../src/tenancy/entities.ts";
 import { revokeApiToken } from "../../src/tenancy/revoke-api-token.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { makeTenant, makeToken, movableClock, operationOf } from "./tenancy-fixtures.ts";
+import { allEnabled, makeTenant, makeToken, movableClock, operationOf } from "./tenancy-fixtures.ts";
 
 let database: TestDatabase;
 let tenant: Tenant;
 const clock = movableClock();
-const make = () => createAuthenticator({ em: database.orm.em, clock, log: silentLog });
+const make = () => createAuthenticator({ em: database.orm.em, clock, log: silentLog, tenants: allEnabled });
 const bearer = (text: string) => `Bearer ${text}`;
 
 beforeAll(async () => {

@@ -8,7 +8,7 @@ import { personId } from "../../src/tenancy/jwt-claims.ts";
 import { createVerifyJwt } from "../../src/tenancy/verify-jwt.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type IdentityProvider, makeKey, openIdentityProvider, settingsOf } from "./identity-provider.ts";
-import { makeTenant, makeToken, movableClock } from "./tenancy-fixtures.ts";
+import { allEnabled, makeTenant, makeToken, movableClock } from "./tenancy-fixtures.ts";
 
 let database: TestDatabase;
 let tenant: Tenant;
@@ -19,7 +19,7 @@ const write = (...parts: unknown[]) => void logged.push(parts);
 const log = { debug: write, info: write, warn: write, error: write } as unknown as Log;
 const make = () => {
   const verifyJwt = createVerifyJwt([settingsOf(provider)], log);
-  return createAuthenticator({ em: database.orm.em, clock, log, verifyJwt });
+  return createAuthenticator({ em: database.orm.em, clock, log, tenants: allEnabled, verifyJwt });
 };
 const bearer = (text: string) => `Bearer ${text}`;
 
@@ -113,7 +113,7 @@ describe("an authenticator with an identity provider", () => {
   });
 
   test("without one takes no JWT", async () => {
-    const authenticator = createAuthenticator({ em: database.orm.em, clock, log });
+    const authenticator = createAuthenticator({ em: database.orm.em, clock, log, tenants: allEnabled });
     expect(await authenticator.authenticate(bearer(await provider.sign({ tenant: "customer" })))).toBeUndefined();
   });
 });

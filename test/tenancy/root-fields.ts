@@ -251,6 +251,8 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
     ...{ vendorId: "okta", requireApproval: false, approvers: [{ role: "admin" }], callsPerDay: 5 },
   })),
   "Mutation.setPlaybookEnabled": input((refs) => ({ key: refs.playbookKey, enabled: false })),
+  // One that never was: who may do it may do it to every tenant but their own.
+  "Mutation.setTenantEnabled": input(() => ({ tenant: `t ${newId()}`, enabled: false, reason: "test" })),
   "Mutation.updateTenantSettings": input(() => ({ allowSelfApproval: true })),
   "Mutation.validateAction": input((refs) => definition(definitionOf(refs.actionName, { id: refs.actionUuid }))),
   "Mutation.validatePlaybook": input((refs) => ({ source: playbookSource(refs.playbookKey, refs.actionName) })),

@@ -1,9 +1,17 @@
 import type { Clock } from "../../src/core/clock.ts";
 import type { Orm } from "../../src/database/orm.ts";
 import { generateToken, hashToken } from "../../src/tenancy/api-token.ts";
+import type { TenantGate } from "../../src/tenancy/disabled-tenants.ts";
 import { ApiToken, Tenant } from "../../src/tenancy/entities.ts";
 import type { OperationContext } from "../../src/tenancy/operation-context.ts";
 import { permissionsIn } from "../../src/tenancy/permissions.ts";
+
+/** No tenant is disabled. */
+export const allEnabled: TenantGate = {
+  isDisabled: () => false,
+  believable: () => undefined,
+  renew: async () => undefined,
+};
 
 /** A clock that a test moves. */
 export function movableClock(start = new Date()): Clock & { move(ms: number): void } {

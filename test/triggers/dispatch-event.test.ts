@@ -10,6 +10,7 @@ import { Run, TriggerEvent } from "../../src/runs/entities.ts";
 import { createDispatch, type Dispatch, type DispatchPorts } from "../../src/triggers/dispatch-event.ts";
 import { recordEvent } from "../../src/triggers/record-event.ts";
 import { createEngine, EngineWorld, echo, single, tenantId } from "../runs/engine-world.ts";
+import { allEnabled } from "../tenancy/tenancy-fixtures.ts";
 
 let world: EngineWorld;
 let orm: Orm;
@@ -38,6 +39,7 @@ async function portsOf(matched: readonly TriggerMatch[], rest: Partial<DispatchP
     sealer: {} as DispatchPorts["sealer"],
     playbooks: { plan: () => single },
     triggers: { match: async () => matched },
+    tenants: allEnabled,
     em: () => orm.em.fork(),
     log: silentLog,
     ...rest,
