@@ -1,24 +1,42 @@
 import { isIP } from "node:net";
-import { buildConnector } from "undici";
+import type { buildConnector, Client } from "undici";
+import { limits } from "../core/limits.ts";
 import type { EgressPolicy } from "./egress.ts";
+
+/** Whom to send to, and within what. */
+interface Way {
+  readonly egress: EgressPolicy;
+  /** Nothing is connected to once it is aborted. */
+  readonly signal: AbortSignal;
+  /** The server's certificate is not verified. Only for a server whose owner said so. */
+  readonly allowsUntrustedCertificate?: boolean | undefined;
+}
+
+/**
+ * A client of one origin with connections of its own, to be destroyed. Its only bound of time is the signal: further ones would end an exchange
+ * with another error.
+ */
+export async function openClient(origin: string, way: Way): Promise<Client> {
+  // With the first request, not with the server: it takes 0.1 s.
+  const undici = await import("undici");
+  return new undici.Client(origin, {
+    connect: createConnector(undici.buildConnector, way),
+    maxHeaderSize: limits.responseHeaderBytesMax,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+}
 
 /**
  * What undici opens its sockets with: the host is resolved and checked once, the address that was checked is the one connected to
  * (a second look-up could answer another), and the address that the socket reports is checked again before a byte is sent.
- * @param signal Nothing is connected to once it is aborted.
- * @param tls `allowsUntrustedCertificate`: the server's certificate is not verified. Only for a server whose owner said so.
  * @see undici's Client `connect` option; its `lookup` option is not asked for literal addresses, so it would not do.
  */
-export function createConnector(
-  egress: EgressPolicy,
-  signal: AbortSignal,
-  tls: { readonly allowsUntrustedCertificate?: boolean | undefined } = {},
+function createConnector(
+  build: typeof buildConnector,
+  { egress, signal, allowsUntrustedCertificate }: Way,
 ): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: 0,
-    signal,
-    ...(tls.allowsUntrustedCertificate && { rejectUnauthorized: false }),
-  });
+  const connect = build({ timeout: 0, signal, ...(allowsUntrustedCertificate && { rejectUnauthorized: false }) });
   return (options, callback) => {
     openFirst(options).then(
       (socket) => callback(null, socket),

@@ -1,4 +1,3 @@
-import { errors } from "undici";
 import { AttemptRefused } from "../core/attempt-refused.ts";
 import { limits } from "../core/limits.ts";
 import { EgressRefused } from "./egress.ts";
@@ -25,8 +24,8 @@ export function exchangeErrorOf(error: unknown): ExecutionError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const known = connectionCodes[code];
   if (known) return known;
-  const isOurs = error instanceof errors.UndiciError || code !== "";
-  if (!isOurs) throw error;
+  // Undici's errors have one as well.
+  if (code === "") throw error;
   const text = error instanceof Error ? error.message : code;
   return {
     code: "connection_failed",

@@ -1,10 +1,10 @@
 import { STATUS_CODES } from "node:http";
-import { Client } from "undici";
+import type { Client } from "undici";
 import { AttemptRefused } from "../core/attempt-refused.ts";
 import { limits } from "../core/limits.ts";
 import { errorIn } from "../scripts/output.ts";
 import { createMask, type Mask } from "../secrets/mask.ts";
-import { createConnector } from "./connect.ts";
+import { openClient } from "./connect.ts";
 import type { EgressPolicy } from "./egress.ts";
 import { exchangeErrorOf } from "./exchange-error.ts";
 import type { Attempt, Execute, ExecutionError, Outcome, RemoteCall } from "./executor.ts";
@@ -54,13 +54,7 @@ interface Answer {
 
 async function send({ attempt, egress, mask, signal }: Sending): Promise<Outcome> {
   let request = buildRequest(attempt);
-  const client = new Client(request.url.origin, {
-    connect: createConnector(egress, signal),
-    maxHeaderSize: limits.responseHeaderBytesMax,
-    // The attempt's own time is the only bound: these would end it with another error.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  const client = await openClient(request.url.origin, { egress, signal });
   const log = (text: string): void => attempt.onLog("SYSTEM", mask.text(text));
   try {
     for (let redirects = 0; ; redirects++) {

@@ -1,7 +1,6 @@
-import { Client } from "undici";
 import { AttemptRefused } from "../core/attempt-refused.ts";
 import { limits } from "../core/limits.ts";
-import { createConnector } from "../executors/connect.ts";
+import { openClient } from "../executors/connect.ts";
 import type { EgressPolicy } from "../executors/egress.ts";
 import { readHeaders, readUrl } from "../executors/remote-request.ts";
 import { readBody } from "../executors/remote-response.ts";
@@ -36,13 +35,8 @@ export async function exchange(request: ExchangeRequest, { egress, signal }: Way
   signal.throwIfAborted();
   let url = readUrl(request.url.href);
   const headers = readHeaders(request.headers);
-  const client = new Client(url.origin, {
-    connect: createConnector(egress, signal, request),
-    maxHeaderSize: limits.responseHeaderBytesMax,
-    // The dispatch's own time is the only bound: these would end it with another error.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  const { allowsUntrustedCertificate } = request;
+  const client = await openClient(url.origin, { egress, signal, allowsUntrustedCertificate });
   try {
     for (let redirects = 0; ; redirects++) {
       const path = `${url.pathname}${url.search}`;
