@@ -33,7 +33,7 @@ export interface ScriptRun {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly lines: LogLines;
-  /** Undefined while there is room for further lines; else what to wait for before more of them are read. */
+  /** What to wait for before more lines are read; undefined while there is nothing. */
   readonly lineRoom?: (() => Promise<void> | undefined) | undefined;
   /** What keeps it to itself; without it, it can do what our user can. */
   readonly enclosure?: ScriptEnclosure | undefined;
@@ -78,10 +78,6 @@ export async function runScript(run: ScriptRun, keeper: ScriptKeeper): Promise<S
 async function runIn(run: ScriptRun, keeper: ScriptKeeper): Promise<ScriptEnd | undefined> {
   const { call, home, programs, timeoutMs, signal, lines, enclosure } = run;
   const { path } = programs;
-  const onStderr = (chunk: Buffer) => {
-    lines.push(chunk);
-    return run.lineRoom?.();
-  };
   const { argv, environment } = await scriptCommand(call, programs);
   const directory = await createWorkDirectory(home, call, enclosure?.uid);
   const stdin = JSON.stringify(call.arguments);
@@ -110,7 +106,7 @@ async function runIn(run: ScriptRun, keeper: ScriptKeeper): Promise<ScriptEnd | 
         [variable]: mark,
         ...enclosed?.environment,
       },
-      ...{ mark, timeoutMs, signal, follow: enclosure?.follow, onStderr },
+      ...{ mark, timeoutMs, signal, follow: enclosure?.follow, onStderr: lines.push, stderrRoom: run.lineRoom },
     };
     return { ...(await runProcess(script, pipes, keeper)), argv };
   } finally {

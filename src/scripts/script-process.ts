@@ -8,6 +8,7 @@ import { isZombie, processStatus } from "../core/process-status.ts";
 import { scriptLimits } from "../core/script-limits.ts";
 import type { Guard } from "./guard.ts";
 import { killQuietly, type Sweeper } from "./marked-processes.ts";
+import { type PieceReader, readInPieces } from "./read-in-pieces.ts";
 import type { ScriptPipes } from "./script-pipes.ts";
 
 /** The process of a script that is to run. */
@@ -21,8 +22,9 @@ export interface ProcessRun {
   readonly follow?: Follow | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** @returns What to wait for before more is read, while the script lives: it waits meanwhile. */
-  onStderr(chunk: Buffer): Promise<void> | undefined;
+  onStderr(piece: Buffer): void;
+  /** What to wait for before more of stderr is read; undefined while there is nothing. */
+  readonly stderrRoom?: (() => Promise<void> | undefined) | undefined;
 }
 
 /** How a script ended. `stopped` says why we ended it, where we did. */
@@ -99,7 +101,7 @@ export async function runProcess(
   const timer = setTimeout(() => stop("timed_out"), run.timeoutMs);
   run.signal.addEventListener("abort", abort, { once: true });
   const stdout = collect(pipes.stdout, () => stop("output_too_large"));
-  const readOn = readInTime(pipes.stderr, run.onStderr);
+  const stderr = readInPieces(pipes.stderr, run.onStderr, run.stderrRoom);
   words.write("go\n");
   if (!enclosed) words.end();
   if (run.signal.aborted) abort();
@@ -107,14 +109,14 @@ export async function runProcess(
   const [exitCode, exitSignal] = await exited;
   clearTimeout(timer);
   clearTimeout(killTimer);
-  readOn();
   enclosed?.leave();
   run.signal.removeEventListener("abort", abort);
   await endGroup(group);
   // With the first process of an enclosure all others of it have ended, wherever they had gone.
   if (!enclosed) await sweeper.sweep(run.mark);
   guard.forget(group);
-  await closed([pipes.stdout, pipes.stderr, ...(enclosed ? [words] : [])]);
+  await closed([pipes.stdout, pipes.stderr, ...(enclosed ? [words] : [])], stderr);
+  await stderr.end();
   const end = { exitCode, exitSignal, stopped, stdout: new TextDecoder().decode(Buffer.concat(stdout)) };
   return enclosed?.endOf(end) ?? end;
 }
@@ -156,24 +158,6 @@ function collect(stream: Socket, onTooLarge: () => void): Buffer[] {
   return chunks;
 }
 
-/**
- * Hands on what comes, no faster than it is taken.
- * @returns Reads the rest however fast it comes: there is no more of it than a pipe holds.
- */
-function readInTime(stream: Socket, take: ProcessRun["onStderr"]): () => void {
-  let mayWait = true;
-  stream.on("data", (chunk: Buffer) => {
-    const room = take(chunk);
-    if (!room || !mayWait) return;
-    stream.pause();
-    void room.then(() => stream.resume());
-  });
-  return () => {
-    mayWait = false;
-    stream.resume();
-  };
-}
-
 /** Kills what is left of a group and waits until it is gone; what cannot be killed (in the kernel for good) is waited for a while only. */
 async function endGroup(group: number): Promise<void> {
   const deadline = performance.now() + scriptLimits.scriptGoneMs;
@@ -204,9 +188,11 @@ const spells = 20;
  * Waits for the last bytes. Whoever still holds the pipes, unseen, does not hold up the attempt. A loop that is held up can run timers for seconds
  * without looking at a pipe; an immediate comes only after it has looked, so what was written is read before this gives up.
  */
-async function closed(streams: readonly Socket[]): Promise<void> {
+async function closed(streams: readonly Socket[], stderr: PieceReader): Promise<void> {
   const ends = Promise.all(streams.map((stream) => (stream.closed ? Promise.resolve() : once(stream, "close"))));
   for (let spell = 0; spell < spells && streams.some((stream) => !stream.closed); spell++) {
+    // The time that its lines wait for is not time in which nothing came.
+    await stderr.caughtUp();
     const given = new AbortController();
     const patience = sleep(scriptLimits.scriptGoneMs / spells, undefined, { signal: given.signal }).catch(() => {});
     await Promise.race([ends, patience]);
