@@ -212,4 +212,88 @@ describe("a run in memory", () => {
     await bench.last("run.1 SUCCEEDED");
     expect(bench.trail()).toContain("x.3 RUNNING");
   });
+
+  describe("of a tenant that is disabled", () => {
+    const notice = "tenant_disabled";
+
+    test("begins no step more, and says so once, though a thousand branches were to begin", async () => {
+      const branches = Array.from({ length: 1_000 }, (_, index) => actionStep(`x${index}`));
+      const bench = new Bench(planOf(parallelSteps("p", branches)));
+      bench.isSlow = true;
+      bench.begin();
+      await expect.poll(() => bench.waiting).toBe(1_000);
+      bench.isDisabled = true;
+      bench.know();
+      await bench.last("run.1 FAILED");
+      expect(bench.trail()).toEqual(["run.1 RUNNING", "p.1 RUNNING", notice, "p.1 CANCELLED", "run.1 FAILED"]);
+      expect(bench.called).toEqual([]);
+    });
+
+    test("is not begun at all, by its first step or by one that was to be tried again", async () => {
+      const fresh = new Bench(planOf([actionStep("a")]));
+      fresh.isDisabled = true;
+      await fresh.begin().last("run.1 FAILED");
+      expect(fresh.trail()).toEqual(["run.1 RUNNING", notice, "run.1 FAILED"]);
+      const retried = new Bench(planOf([actionStep("a", { maxRetries: 3, onFailure: "continue" })]), () => {
+        retried.isDisabled = true;
+        return failed;
+      }).begin();
+      await retried.last("run.1 FAILED");
+      expect(retried.called).toEqual(["a"]);
+      expect(retried.trail()).toContain(notice);
+    });
+
+    test("ends what is under way, once told so", async () => {
+      const branches = [actionStep("x"), delayStep("d", { durationMs: 60_000 })];
+      const bench = new Bench(planOf(parallelSteps("p", branches))).begin();
+      await expect.poll(() => bench.called).toEqual(["x"]);
+      bench.run.refuse();
+      bench.isDisabled = true;
+      bench.run.refuse();
+      bench.run.refuse();
+      await bench.last("run.1 FAILED");
+      expect(bench.trail().filter((word) => word === notice)).toHaveLength(1);
+      expect(bench.trail()).toEqual(expect.arrayContaining(["x.1 CANCELLED", "d.1 CANCELLED", "p.1 CANCELLED"]));
+    });
+
+    test("is found so while the inputs of a step are worked out", async () => {
+      const bench = new Bench(planOf([actionStep("a")]));
+      bench.isSlow = true;
+      bench.begin();
+      await expect.poll(() => bench.waiting).toBe(1);
+      bench.isDisabled = true;
+      bench.know();
+      await bench.last("run.1 FAILED");
+      expect(bench.called).toEqual([]);
+    });
+
+    test("is taken up to end: what was interrupted is not begun again", async () => {
+      const at = { at: 1_000, runAttempt: 1 };
+      const bench = new Bench(planOf([actionStep("a", { maxRetries: 3 })]), undefined, [
+        { ...at, type: "RUN_STATUS", status: "RUNNING", sequence: 1 },
+        { ...at, type: "STEP_STATUS", stepId: "a", attempt: 1, status: "RUNNING", sequence: 2 },
+      ]);
+      bench.isDisabled = true;
+      bench.run.resume([]);
+      await bench.last("run.1 FAILED");
+      expect(bench.trail().slice(2)).toEqual([notice, "a.1 CANCELLED", "run.1 FAILED"]);
+      expect(bench.called).toEqual([]);
+    });
+  });
+
+  test("is certain of its tenant behind an approval, and asks nobody else", async () => {
+    const fork = parallelSteps("p", [approvalStep("ask"), actionStep("x")], { join: "ANY", onSuccess: "a" });
+    const bench = new Bench(planOf([...fork, actionStep("a")]), (call) => (call === 1 ? undefined : succeeded)).begin();
+    await expect.poll(() => bench.called).toEqual(["x"]);
+    expect(bench.readings).toBe(0);
+    const asked = bench.events.find((event) => event.type === "STEP_STATUS" && event.approval !== undefined);
+    const { approval } = asked as Extract<RunEvent, { type: "STEP_STATUS" }>;
+    const body = { approvalId: approval?.id ?? "", stepId: "ask", status: "APPROVED", by: "bob" } as const;
+    bench.run.signal([{ id: "yes", type: "APPROVAL", body }]);
+    await expect.poll(() => bench.trail()).toContain("a.1 SUCCEEDED");
+    expect([bench.called, bench.readings]).toEqual([["x", "a"], 1]);
+    const plain = new Bench(planOf([actionStep("a", { onSuccess: "b" }), actionStep("b")]), () => succeeded).begin();
+    await plain.last("run.1 SUCCEEDED");
+    expect(plain.readings).toBe(0);
+  });
 });
