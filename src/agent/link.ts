@@ -31,8 +31,14 @@ export interface LinkOptions {
   onData(data: Data): void;
 }
 
-/** Codes of errors in the request itself. Anything else may be better the next time. */
-const finalCodes = new Set(["BAD_USER_INPUT", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "FORBIDDEN"]);
+/**
+ * Codes of errors in the request itself, and of one whose tenant is disabled: its run has ended, and so is what it asked for. Anything else may be
+ * better the next time.
+ */
+const finalCodes = new Set([
+  ...["BAD_USER_INPUT", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "FORBIDDEN"],
+  "TENANT_DISABLED",
+]);
 /** Close codes of a connection over a message that the server would not read: graphql-ws's "bad request", and ws's "message too big". */
 const refusalCloseCodes = new Set([4400, 1009]);
 
