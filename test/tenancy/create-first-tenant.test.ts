@@ -109,6 +109,8 @@ describe("the first tenant", () => {
     await start("configured-token-1");
     expect(await isValid("configured-token-1")).toBe(true);
     expect(await isValid(generatedToken ?? "")).toBe(true);
+    await start();
+    expect(await isValid("configured-token-1")).toBe(true);
   });
 
   test("replaces the configured token by another, and takes the old one back when it is set again", async () => {
