@@ -62,14 +62,23 @@ function selector(set: JSONWebKeySet): JwtKeys["keysFor"] {
   const find = createLocalJWKSet(set);
   return async (header) => {
     try {
-      return [await find({ ...header, alg: header.alg ?? "" })];
+      const key = await find({ ...header, alg: header.alg ?? "" });
+      if (isLongEnough(key)) return [key];
+      throw new JwtKeyUnknown();
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw new JwtKeyUnknown();
       const keys: CryptoKey[] = [];
-      for await (const key of error) if (keys.push(key) === limits.jwtKeysTriedMax) break;
+      for await (const key of error) {
+        if (isLongEnough(key) && keys.push(key) === limits.jwtKeysTriedMax) break;
+      }
       return keys;
     }
   };
+}
+
+/** A shorter RSA key proves nothing (RFC 7518, 3.3), and verifying with it would throw as if that were a bug of ours. */
+function isLongEnough({ algorithm }: CryptoKey): boolean {
+  return !("modulusLength" in algorithm) || Number(algorithm.modulusLength) >= 2_048;
 }
 
 interface PublishedKeysOptions {

@@ -125,6 +125,18 @@ describe("the keys that a provider publishes", () => {
     await expect(keys.keysFor({ alg: "HS256", kid: "first" })).rejects.toThrow(JwtKeyUnknown);
   });
 
+  test("are no keys where they are too short to prove anything, and the others of the set are", async () => {
+    const short = generateKeyPairSync("rsa", { modulusLength: 1_024 }).publicKey.export({ format: "jwk" });
+    const { jwk } = await makeKey("RS256", "good");
+    provider.published.body = {
+      keys: [{ ...short, kid: "short" }, { kty: "RSA", n: "AAA", e: "AQAB", kid: "broken" }, jwk],
+    };
+    await expect(ask("short")).rejects.toThrow(JwtKeyUnknown);
+    await expect(ask("broken")).rejects.toThrow(JwtKeyUnknown);
+    expect(await ask("good")).toHaveLength(1);
+    expect(await keys.keysFor({ alg: "RS256" })).toHaveLength(1);
+  });
+
   test("are tried a few at a time by a token that names none", async () => {
     const jwks = await Promise.all(
       Array.from({ length: limits.jwtKeysTriedMax + 2 }, (_, n) => makeKey("ES256", `${n}`)),
