@@ -82,6 +82,25 @@ describe("a caller of a disabled tenant", () => {
     }
   });
 
+  test("finds in their own trail, which is whole, that and when it was, but not why or by whom", async () => {
+    const theirs = await customer();
+    await disable(theirs);
+    await enable(theirs);
+    const query = `{ verifyAudit { intact } auditEntries(filter: { operation: "setTenantEnabled" }) {
+      edges { node { actor { kind name } subject detail } } } }`;
+    const { data } = await send(a, theirs.token, query);
+    const common = {
+      actor: { kind: "SYSTEM", name: "who operates the server" },
+      subject: `tenant:${theirs.tenantId}`,
+    };
+    expect(data).toEqual({
+      verifyAudit: { intact: true },
+      auditEntries: { edges: [true, false].map((enabled) => ({ node: { ...common, detail: { enabled } } })) },
+    });
+    const own = await send(a, a.adminToken, "{ verifyAudit { intact } }");
+    expect(own.data).toEqual({ verifyAudit: { intact: true } });
+  });
+
   test("is refused by what is no GraphQL too, and so are their events", async () => {
     const theirs = await customer();
     await disable(theirs);
