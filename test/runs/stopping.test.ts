@@ -5,13 +5,14 @@ import { actionStep, always, failed, planOf, scripted, succeeded, WalkDriver } f
 
 const cancel = { type: "NOTICE", code: "cancel_requested", message: "Cancelled by ann." } as const;
 const timeOver = { type: "NOTICE", code: "run_timed_out", message: "The run's time was over." } as const;
+const disabled = { type: "NOTICE", code: "tenant_disabled", message: "The tenant is disabled." } as const;
 
 describe("a run that is told to stop", () => {
   const plan = planOf([
     actionStep("a", { onSuccess: "b", maxRetries: 9, retryDelayMs: 5, onFailure: "continue" }),
     actionStep("b"),
   ]);
-  const stopped = (at: string, notice: typeof cancel | typeof timeOver, outcome = failed) => {
+  const stopped = (at: string, notice: typeof cancel | typeof timeOver | typeof disabled, outcome = failed) => {
     const driver = new WalkDriver(plan, always(outcome)).begin().go((now) => now.trail().at(-1) === at);
     return driver.advance([notice]).go();
   };
@@ -21,6 +22,18 @@ describe("a run that is told to stop", () => {
     const step = at.split(" ")[0];
     expect(driver.trail().slice(-3)).toEqual(["cancel_requested", `${step} CANCELLED`, "run.1 CANCELLED"]);
     expect(driver.walk.run.error).toEqual({ code: "cancelled", message: cancel.message });
+  });
+
+  test.each(["a.1 RUNNING", "a.2 WAITING", "b.1 RUNNING"])("fails from %s on where its tenant is disabled", (at) => {
+    const driver = stopped(at, disabled, at.startsWith("b") ? succeeded : failed);
+    const step = at.split(" ")[0];
+    expect(driver.trail().slice(-3)).toEqual(["tenant_disabled", `${step} CANCELLED`, "run.1 FAILED"]);
+    expect(driver.walk.run.error).toEqual({ code: "tenant_disabled", message: disabled.message });
+  });
+
+  test("ends as it was told first", () => {
+    const slow = new WalkDriver(plan, always({ ...succeeded, isSlow: true })).begin();
+    expect(slow.advance([cancel, disabled]).walk.run.status).toBe("CANCELLED");
   });
 
   test("is cancelled before its first step has started", () => {
