@@ -8,7 +8,7 @@ export default defineConfig({
     // Waiting for something is bounded by the test's own time, not by a second: machines are busy.
     expect: { poll: { timeout: 20_000 } },
     include: ["test/**/*.test.ts"],
-    setupFiles: ["test/support/property-seed.ts"],
+    setupFiles: ["test/support/property-seed.ts", "test/support/watch-leaks.ts"],
     globalSetup: ["test/support/global-setup.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,

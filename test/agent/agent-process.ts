@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createAgentFile } from "../../src/agent-file.ts";
+import { hearOutput } from "../support/watched-leaks.ts";
 
 /** The machine's own Node where it is new enough, which no package of ours is: an agent's machine has no other. */
 export const agentNode = systemNode() ?? process.execPath;
@@ -59,6 +60,7 @@ export async function createAgentMachine(): Promise<AgentMachine> {
         stdio: ["ignore", "pipe", "pipe"],
       });
       running.add(child);
+      hearOutput(child, "an agent");
       let text = "";
       for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (text += chunk));
       const exited = once(child, "exit").then(([code, signal]) => (code ?? signal) as number | string);

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { GraphQLClient } from "graphql-request";
+import { hearOutput, leakWatch } from "../support/watched-leaks.ts";
 
 /** A server in a process of its own, which can be killed. */
 export interface ServerProcess {
@@ -31,6 +32,8 @@ export async function startServerProcess({
   env,
   onSpawn,
 }: ServerProcessOptions): Promise<ServerProcess> {
+  leakWatch.note(token, "token");
+  leakWatch.note(env?.["SECRETS_KEY"] ?? "", "SECRETS_KEY");
   const child = spawn(process.execPath, [path.resolve("src/main.ts")], {
     env: {
       PATH: process.env["PATH"],
@@ -44,6 +47,7 @@ export async function startServerProcess({
     stdio: ["ignore", "pipe", "pipe"],
   });
   onSpawn?.(child);
+  hearOutput(child, "a server");
   let output = "";
   const url = `http://127.0.0.1:${port}/graphql`;
   await new Promise<void>((resolve, reject) => {

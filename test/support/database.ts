@@ -4,11 +4,12 @@ import { inject } from "vitest";
 import { clientConfig, type DatabaseAddress } from "../../src/database/address.ts";
 import { type Orm, openOrm } from "../../src/database/orm.ts";
 import { entities } from "../../src/entities.ts";
+import { leakWatch } from "./watched-leaks.ts";
 
 export interface TestDatabase {
   readonly address: DatabaseAddress;
   readonly orm: Orm;
-  /** Closes the pool and drops the database, whoever is still connected. */
+  /** Closes the pool, looks whether secrets stand in the database, and drops it, whoever is still connected. */
   close(): Promise<void>;
 }
 
@@ -27,17 +28,25 @@ export async function createTestDatabase(options?: { readonly content: "none" })
     orm,
     async close() {
       await orm.close(true);
-      await onServer(`drop database if exists ${database} with (force)`);
+      try {
+        await onDatabase(database, (client) => leakWatch.search(client));
+      } finally {
+        await onServer(`drop database if exists ${database} with (force)`);
+      }
     },
   };
 }
 
 async function onServer(statement: string): Promise<void> {
+  await onDatabase("postgres", (client) => client.query(statement));
+}
+
+async function onDatabase(database: string, act: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const { socketDirectory, user } = inject("testServer");
-  const client = new pg.Client(clientConfig({ socketDirectory, user, database: "postgres" }));
+  const client = new pg.Client(clientConfig({ socketDirectory, user, database }));
   await client.connect();
   try {
-    await client.query(statement);
+    await act(client);
   } finally {
     await client.end();
   }

@@ -11,6 +11,7 @@ import type { DatabaseAddress } from "../../src/database/address.ts";
 import type { Orm } from "../../src/database/orm.ts";
 import type { Adapter } from "../../src/live-actions/adapter.ts";
 import { createTestDatabase } from "./database.ts";
+import { overheard } from "./heard-log.ts";
 
 export interface TestServer {
   /** `http://127.0.0.1:<port>/graphql` */
@@ -63,7 +64,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const app = await startApp(
     { ...defaults, ...options.config },
     {
-      log: options.log ?? silentLog,
+      log: options.log ? overheard(options.log) : silentLog,
       database: { address: database, isEmbedded: false, stop: async () => undefined },
       adapters: options.adapters ?? [],
     },
