@@ -11,11 +11,20 @@ export interface OpenDatabase {
   stop(): Promise<void>;
 }
 
-/** The configured PostgreSQL, or else an embedded one, started here. @throws Error with a message for the operator. */
-export async function openDatabase(config: Config, log: Log): Promise<OpenDatabase> {
+/**
+ * The configured PostgreSQL, or else an embedded one, started here.
+ * @param onBegun Called when that does without this process for a while; not always where it fails.
+ * @throws Error with a message for the operator.
+ */
+export async function openDatabase(
+  config: Config,
+  log: Log,
+  onBegun: () => void = () => undefined,
+): Promise<OpenDatabase> {
   if (config.DATABASE_URL !== undefined) {
+    onBegun();
     return { address: { url: config.DATABASE_URL }, isEmbedded: false, stop: async () => undefined };
   }
-  const postgres = await startEmbeddedPostgres({ dataDirectory: path.resolve(config.DATA_DIR), log });
+  const postgres = await startEmbeddedPostgres({ dataDirectory: path.resolve(config.DATA_DIR), log, onBegun });
   return { address: postgres.address, isEmbedded: true, stop: () => postgres.stop() };
 }

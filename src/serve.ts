@@ -25,8 +25,10 @@ async function main(): Promise<void> {
 async function start(): Promise<App> {
   const config = readConfig();
   const log = createLog(config.LOG_LEVEL);
-  const opening = openDatabase(config, log);
-  // The larger part of the code is loaded while PostgreSQL starts.
+  const { promise: begun, resolve: onBegun } = Promise.withResolvers<void>();
+  const opening = openDatabase(config, log, onBegun);
+  // The larger part of the code is loaded while PostgreSQL makes its files, and not before it has begun: loading keeps this process from all else.
+  await Promise.race([begun, opening]);
   const [{ startApp }, database] = await Promise.all([import("./app.ts"), opening]);
   return startApp(config, { log, database, showAdminToken });
 }
