@@ -49,6 +49,8 @@ export const edgeLimits = {
   webSocketFrameBytesMax: 8 * 1024 * 1024,
   /** Time a socket has to send connection_init. */
   webSocketInitMs: 5_000,
+  /** Answers that wait to be sent on one socket: streams have one each, so only who asks without reading has more, and is read no further. */
+  webSocketUnsentMax: 1_000,
   /** Open operations on one socket. */
   webSocketOperationsMax: 200,
   /** Fragments of one message; more is a flood of tiny ones. */

@@ -5,6 +5,7 @@ import type { ExecutionArgs, ExecutionResult, FormattedExecutionResult, GraphQLE
 import {
   CloseCode,
   handleProtocols,
+  MessageType,
   makeServer,
   type Server,
   type ServerOptions,
@@ -18,6 +19,7 @@ import { isNestedDeeper } from "../core/nesting.ts";
 import { type Gate, rateError } from "./admission.ts";
 import { requestError, sendable, withoutHttp } from "./errors.ts";
 import type { Caller, Pipeline } from "./pipeline.ts";
+import { createSocketWriter } from "./socket-writer.ts";
 import type { StreamWatch } from "./stream-watch.ts";
 
 export interface SocketOptions {
@@ -58,6 +60,8 @@ export function createSockets(options: SocketOptions): Sockets {
     handleProtocols,
     // Own frames can be written only where no socket compresses for itself.
     perMessageDeflate: false,
+    // The writer answers pings, and counts them.
+    autoPong: false,
     maxPayload: limits.webSocketFrameBytesMax,
     maxFragments: limits.webSocketFragmentsMax,
   });
@@ -114,7 +118,12 @@ function protocolOptions(
       if (left > 0) slots.set(slot, left);
       else slots.delete(slot);
     },
-    async onSubscribe({ connectionParams, extra, subscriptions }, _id, payload) {
+    async onSubscribe({ connectionParams, extra, subscriptions }, id, payload) {
+      if (id.length > limits.idLengthMax) {
+        // Every answer repeats it.
+        extra.close(CloseCode.BadRequest, `An operation's id has at most ${limits.idLengthMax} characters.`);
+        return [];
+      }
       if (isRefusing()) return [requestError("UNAVAILABLE", "The server is stopping; connect again.")];
       if (Object.keys(subscriptions).length > limits.webSocketOperationsMax) {
         return [
@@ -176,6 +185,8 @@ function callerOf(parameters: Parameters, request: IncomingMessage): Caller {
   return { authorization: typeof given === "string" ? given : request.headers.authorization };
 }
 
+const pong = JSON.stringify({ type: MessageType.Pong });
+
 /** Binds one socket to the protocol. */
 function serve(
   socket: WebSocket,
@@ -193,15 +204,13 @@ function serve(
   }, heartbeatMs);
   // ws closes the socket itself, with the fitting code: a frame too large, text that is no UTF-8.
   socket.on("error", (error) => log.debug({ error: error.message }, "socket.refused"));
+  const writer = createSocketWriter(socket);
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
-      // Resolves when the bytes have left: the next result is asked for only then, so a slow reader costs no memory.
-      send: (text) =>
-        new Promise((resolve) => {
-          if (socket.readyState !== socket.OPEN) return resolve();
-          socket.send(text, () => resolve());
-        }),
+      send: writer.send,
+      // Without what came with it: that may be large.
+      onPing: () => writer.send(pong),
       close: (code, reason) => socket.close(code, reason),
       onMessage: (handle) =>
         socket.on("message", (data) => {

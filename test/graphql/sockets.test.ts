@@ -107,6 +107,20 @@ describe("a socket", () => {
     expect((await client.closed)[0]).toBe(4400);
   });
 
+  test("is closed when an operation's id is no name but a burden", async () => {
+    const client = await connectReady();
+    client.say(subscribe("x".repeat(limits.idLengthMax), "{ hello }"));
+    expect((await client.hear()).type).toBe("next");
+    client.say(subscribe("x".repeat(limits.idLengthMax + 1), "{ hello }"));
+    expect((await client.closed)[0]).toBe(4400);
+  });
+
+  test("gets a pong without what its ping carried", async () => {
+    const client = await connectReady();
+    client.say({ type: "ping", payload: { pad: "x" } });
+    expect(await client.hear()).toEqual({ type: "pong" });
+  });
+
   test("is closed when a message comes in a flood of fragments", async () => {
     const client = await connectReady();
     for (let index = 0; index <= limits.webSocketFragmentsMax; index++) client.socket.send("x", { fin: false });
