@@ -22,10 +22,15 @@ const tokenOperations: ReadonlySet<string> = new Set([
   "enrolAgent",
 ]);
 
-/** Who may see a secret in an answer: the one who made a token, and the agent that is given a task. */
-export function mayBeAnswered({ origin }: NotedSecret, before: string): boolean {
+const toldTokens = new Set<string>();
+
+/** Who may see a secret in an answer: the one who made a token, the first time, and the agent that is given a task. */
+export function mayBeAnswered({ origin, value }: NotedSecret, before: string): boolean {
   const operation = operationOf(before);
-  return operation === "agentTasks" || (origin === "token" && tokenOperations.has(operation ?? ""));
+  if (operation === "agentTasks") return true;
+  if (origin !== "token" || !tokenOperations.has(operation ?? "") || toldTokens.has(value)) return false;
+  toldTokens.add(value);
+  return true;
 }
 
 /** The first field of the answer that the text ends within; undefined where it is no answer to an operation. */
