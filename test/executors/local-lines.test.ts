@@ -2,8 +2,6 @@ import { describe, expect, test } from "vitest";
 import { limits } from "../../src/core/limits.ts";
 import { runLocal, scriptCall } from "./scripts.ts";
 
-const _sh = (script: string): string => `#!/bin/sh\n${script}\n`;
-
 describe("log lines of a script", () => {
   test("come while it runs", async () => {
     // The script goes on only once its first line has been seen here.
