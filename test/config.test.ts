@@ -41,7 +41,7 @@ describe("the configuration", () => {
 
   test("refuses to keep scripts from the network without isolating them, and tells it beside other mistakes", () => {
     const wrong = { LOCAL_NETWORK: "none", LOCAL_ISOLATION: "off", PORT: "x" };
-    expect(errorOf(wrong).message).toMatch(/PORT: [^]*LOCAL_NETWORK: can only be none where scripts are isolated/);
+    expect(errorOf(wrong).message).toMatch(/PORT: [\s\S]*LOCAL_NETWORK: can only be none where scripts are isolated/);
     expect(readConfig({ LOCAL_NETWORK: "none" }).LOCAL_NETWORK).toBe("none");
     expect(readConfig({ LOCAL_ISOLATION: "off" }).LOCAL_NETWORK).toBe("host");
   });
