@@ -22,6 +22,7 @@ interface LiveActionParts extends Pick<PerformerPorts, "news" | "readSecrets"> {
   readonly orm: Orm;
   /** The same database as requests see it. */
   readonly requests: Orm;
+  readonly hasPeers: () => boolean;
   readonly sealer: Sealer;
   readonly egress: EgressPolicy;
   readonly log: Log;
@@ -44,6 +45,7 @@ export async function startLiveActions(parts: LiveActionParts) {
   const store = createDispatchStore({
     asking: (tenantId) => executePrepared(requests, tenantId),
     ending: (tenantId) => executePrepared(orm, tenantId),
+    hasPeers: parts.hasPeers,
   });
   const performer = new Performer({ em, store, readSecrets, openHttp, news, log });
   const sweeper = new DispatchSweeper({ em, news, log });

@@ -65,7 +65,10 @@ export async function startRunEngine(parts: RunEngineParts) {
   const readStored = createReadSecrets({ execute: (tenantId) => executePrepared(orm, tenantId), sealer, clock });
   const agents = startOpservant({ em, sealer, log, files: actions.files });
   const execute = createExecute(parts, scripts.execute, agents.executor);
-  const desk = await startLiveActions({ ...parts, news: hub, readSecrets: unlessDisabled(tenants, readStored) });
+  const desk = await startLiveActions({
+    ...{ ...parts, news: hub, readSecrets: unlessDisabled(tenants, readStored) },
+    hasPeers: () => engine.hasPeers(),
+  });
   const engine = new Engine({
     address,
     isAlone,

@@ -1,8 +1,17 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Adapter } from "../../src/live-actions/adapter.ts";
 
-/** Answers at once, and after as long as a vendor takes. Each says in its details how long it took, in milliseconds. */
-export const vendorTimes = { bench_at_once: 0, bench_vendor: 100 } as const;
+/**
+ * Between how many milliseconds each answers: at once, after as long as a vendor takes, and after always the same time. Fifty callers that wait
+ * equally long keep step and come all at once, which no vendor's do. Each says in its details how long it took.
+ */
+export const vendorTimes = { bench_at_once: [0, 0], bench_vendor: [50, 150], bench_steady: [100, 100] } as const;
+
+/** How long a vendor takes, in words. */
+export function timeOf(vendor: BenchVendor): string {
+  const [least, most] = vendorTimes[vendor];
+  return least === most ? `${least} ms` : `${least} to ${most} ms`;
+}
 
 export type BenchVendor = keyof typeof vendorTimes;
 
@@ -14,10 +23,10 @@ export function credentialOf(vendor: string): string {
 export const benchCapability = "isolate_host";
 
 export function benchAdapters(): readonly Adapter[] {
-  return Object.entries(vendorTimes).map(([vendorId, takesMs]) => ({
+  return Object.entries(vendorTimes).map(([vendorId, [leastMs, mostMs]]) => ({
     vendorId,
     capability: benchCapability,
-    description: `Answers after ${takesMs} ms.`,
+    description: `Answers after ${leastMs} to ${mostMs} ms.`,
     credentials: [{ name: credentialOf(vendorId), isRequired: true, isSecret: true, description: "Proves who asks." }],
     impact: "HIGH",
     isIdempotent: true,
@@ -25,7 +34,7 @@ export function benchAdapters(): readonly Adapter[] {
     preview: ({ target }) => ({ target }),
     async execute({ target }) {
       const startedAt = performance.now();
-      if (takesMs > 0) await pause(takesMs);
+      if (mostMs > 0) await pause(leastMs + Math.random() * (mostMs - leastMs));
       const details = { host: target, containment_id: "cnt-114-77", took_ms: performance.now() - startedAt };
       return { status: "SUCCEEDED", summary: `Isolated ${target}.`, details };
     },

@@ -11,7 +11,7 @@ import { startEmbeddedPostgres } from "../../src/database/embedded-postgres.ts";
 import { median } from "../engine/closed-loop.ts";
 import type { Place } from "../engine/contender.ts";
 import { postgresMs, processMs } from "../engine/processor-time.ts";
-import { type BenchVendor, vendorTimes } from "./adapters.ts";
+import { type BenchVendor, timeOf, vendorTimes } from "./adapters.ts";
 import { closedLoop, type Load, type LoadResult } from "./closed-loop.ts";
 import { openHttpClient, requestBytes } from "./http-client.ts";
 import { dispatchRequest, type OperationText, pages, putCredentials, type Way } from "./requests.ts";
@@ -103,7 +103,7 @@ function dispatchMeasurements(): Measurement[] {
         const concurrency = Number(text);
         const way: Way = { vendor: vendor as BenchVendor, credentials };
         const place = credentials === "params" ? "params" : "the store";
-        const title = `vendor takes ${vendorTimes[way.vendor]} ms, credential in ${place}`;
+        const title = `vendor takes ${timeOf(way.vendor)}, credential in ${place}`;
         return [[title, concurrency, (load) => overHttp(load, () => dispatchRequest(way))]];
       }),
     ),
@@ -134,7 +134,7 @@ async function rounds(measurements: readonly Measurement[]): Promise<readonly Me
   for (const [, concurrency, measure] of measurements) await warmUp(concurrency, measure);
   for (let round = 1; round <= Number(options.rounds); round += 1) {
     for (const [title, concurrency, measure] of measurements) {
-      await admin.query("checkpoint");
+      await settle();
       const measureMs = Number(options.seconds) * 1_000;
       const read = () => ({ node: processMs(product.child.pid ?? 0), postgres: postgresMs(postgres.pid) });
       const from = read();
@@ -147,6 +147,17 @@ async function rounds(measurements: readonly Measurement[]): Promise<readonly Me
     }
   }
   return all;
+}
+
+/** What the measurement before has left is done first: its audit entries are sealed in the background, and are sealed by then. */
+async function settle(): Promise<void> {
+  for (;;) {
+    const { rowCount } = await admin.query("select from audit_entry where sequence is null limit 1");
+    if (rowCount === 0) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await admin.query("vacuum analyze");
+  await admin.query("checkpoint");
 }
 
 /** As often as V8 needs to compile what is hot, or for as long as one has patience: on a busy machine that takes a while. */

@@ -46,7 +46,7 @@ type Found = LiveActionDispatch | undefined;
 
 /** {@link insertDispatches} of one, in the transaction of `em`. */
 export async function insertDispatch(em: EntityManager, row: NewDispatch): Promise<Found> {
-  return (await insertDispatches(executeIn(em), [row]))[0];
+  return (await insertDispatches(executeIn(em), [row], true))[0];
 }
 
 /** {@link completeDispatches} of one, in the transaction of `em`. */
@@ -55,25 +55,35 @@ export async function completeDispatch(
   { id, tenantId }: Pick<LiveActionDispatch, "id" | "tenantId">,
   result: DispatchResult,
 ): Promise<Found> {
-  return (await completeDispatches(executeIn(em), [{ id, tenantId, result }]))[0];
+  return (await completeDispatches(executeIn(em), [{ id, tenantId, result }], true))[0];
 }
 
 /**
  * Writes dispatches of a tenant down, what they use where they run, and their entries in the audit trail, by one statement.
+ * @param isHeard Whether other nodes are to be told at once; else they look a little later.
  * @returns In their order; undefined where there is one of this request already, or another that rolls the same one back.
  */
-export async function insertDispatches(execute: Execute, rows: readonly NewDispatch[]): Promise<Found[]> {
-  return foundOf(rows, await execute<DispatchRow>(insertStatement, [JSON.stringify(rows.map(bornJson))]));
+export async function insertDispatches(
+  execute: Execute,
+  rows: readonly NewDispatch[],
+  isHeard: boolean,
+): Promise<Found[]> {
+  return foundOf(rows, await execute<DispatchRow>(insertStatement, [JSON.stringify(rows.map(bornJson)), isHeard]));
 }
 
 /**
  * Ends dispatches of a tenant that are still open, by one statement. What ran and turned out to call nobody is given back to the usage, of the
  * latest day that has some.
+ * @param isHeard As of {@link insertDispatches}.
  * @returns In their order; undefined where one has ended otherwise.
  */
-export async function completeDispatches(execute: Execute, ends: readonly DispatchEnd[]): Promise<Found[]> {
+export async function completeDispatches(
+  execute: Execute,
+  ends: readonly DispatchEnd[],
+  isHeard: boolean,
+): Promise<Found[]> {
   const json = ends.map(({ id, tenantId, result }) => ({ id, tenant_id: tenantId, ...resultJson(result) }));
-  return foundOf(ends, await execute<DispatchRow>(completeStatement, [JSON.stringify(json)]));
+  return foundOf(ends, await execute<DispatchRow>(completeStatement, [JSON.stringify(json), isHeard]));
 }
 
 /** Lets a dispatch run that was asked about, and counts it. @returns Undefined where it does not wait any more. */
@@ -149,7 +159,7 @@ with ${given}, born as (
 ), deeds as (
   select given.item -> 'audit' as audit from born join given on given.id = born.id
 ), ${auditedEach("deeds")}
-select born.*, pg_notify('riposte_run', id::text) from born`,
+select born.*, case when ?::boolean then pg_notify('riposte_run', id::text) end as told from born`,
 );
 
 const completeStatement = statement(
@@ -173,7 +183,7 @@ with ${given}, done as (
     and used.day = (select max(day) from live_action_usage
       where (tenant_id, capability, vendor_id) = (unspent.tenant_id, unspent.capability, unspent.vendor_id) and calls > 0)
 ), ${auditedEnd("done")}
-select done.*, pg_notify('riposte_run', id::text) from done`,
+select done.*, case when ?::boolean then pg_notify('riposte_run', id::text) end as told from done`,
 );
 
 const runStatement = statement(
@@ -185,14 +195,14 @@ with running as (
   where id = ? and tenant_id = ? and state = 'AWAITING_APPROVAL'
   returning *
 ), used as (${counting("running")})
-select running.*, pg_notify('riposte_run', id::text) from running`,
+select running.*, pg_notify('riposte_run', id::text) as told from running`,
 );
 
 /** A row of the table as the driver gives it, by its columns, with times as texts. */
 type DispatchRow = Readonly<Record<string, unknown>> & { readonly id: string };
 
 const times = new Set(["created_at", "lease_until", "completed_at"]);
-const notColumns = new Set(["pg_notify", "state_before", "cost_before"]);
+const notColumns = new Set(["told", "state_before", "cost_before"]);
 
 function foundOf(asked: readonly { readonly id: string }[], rows: readonly DispatchRow[]): Found[] {
   const byId = new Map(rows.map((row) => [row.id, dispatchOf(row)]));

@@ -22,13 +22,15 @@ interface StoreParts {
   readonly asking: (tenantId: string) => Execute;
   /** Of what goes on by itself: it shares no connection with requests, and what a vendor has done is written whoever asks meanwhile. */
   readonly ending: (tenantId: string) => Execute;
+  /** Whether there are other nodes. */
+  readonly hasPeers: () => boolean;
 }
 
-export function createDispatchStore({ asking, ending }: StoreParts): DispatchStore {
+export function createDispatchStore({ asking, ending, hasPeers }: StoreParts): DispatchStore {
   return {
     governance: ofTenant(async (tenantId, questions) => readGovernances(asking(tenantId), tenantId, questions)),
-    insert: ofTenant((tenantId, rows) => insertDispatches(asking(tenantId), rows)),
-    complete: ofTenant((tenantId, ends) => completeDispatches(ending(tenantId), ends)),
+    insert: ofTenant((tenantId, rows) => insertDispatches(asking(tenantId), rows, hasPeers())),
+    complete: ofTenant((tenantId, ends) => completeDispatches(ending(tenantId), ends, hasPeers())),
   };
 }
 

@@ -102,6 +102,11 @@ export class Engine {
     return !this.#isStopping && this.#membership.identity() !== undefined;
   }
 
+  /** Whether other nodes are to hear of what happens here. */
+  hasPeers(): boolean {
+    return this.#membership.hasPeers();
+  }
+
   residentCount(): number {
     return this.#resident.size;
   }

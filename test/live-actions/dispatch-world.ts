@@ -56,7 +56,7 @@ export async function dispatchWorld(
   const opened: string[] = [];
   const em = () => orm.em.fork();
   const execute = (tenantId: string) => executePrepared(orm, tenantId);
-  const store = createDispatchStore({ asking: execute, ending: execute });
+  const store = createDispatchStore({ asking: execute, ending: execute, hasPeers: () => true });
   const readSecrets = createReadSecrets({ execute, sealer, clock: movableClock() });
   const performer = new Performer({
     em,
