@@ -60,6 +60,7 @@ export async function dispatchLiveAction(
   const governance = await governanceFor(ctx, ports, request);
   const decision = await decide(ports.registry, request, { governance, mode, mayRedirect: mayRedirect(ctx) });
   const operation = mode === "DRY_RUN" && input.dryRun !== true ? "dryRunLiveAction" : "dispatchLiveAction";
+  const since = performance.now();
   const dispatch = await begin(ctx, ports, { operation, request, decision, mode });
   if (!dispatch) return answerKnown(ctx, ports, { ...request, mode });
   ports.news.tellTenant(ctx.tenantId);
@@ -68,7 +69,7 @@ export async function dispatchLiveAction(
     const { target, params, secrets } = request;
     const { adapter } = registered;
     const { timeoutMs } = input;
-    return ports.performer.perform({ dispatch, adapter, target, params, secrets, credentials, timeoutMs });
+    return ports.performer.perform({ dispatch, adapter, target, params, secrets, credentials, timeoutMs, since });
   }
   logAnswer(ports.log, dispatch);
   return dispatch;

@@ -38,6 +38,8 @@ export interface Performance {
   readonly undo?: JsonObject | undefined;
   /** Bound of the call, besides the adapter's own. */
   readonly timeoutMs?: number | undefined;
+  /** By this process' `performance.now()`: when its lease can't have begun yet. Left out: now. */
+  readonly since?: number;
 }
 
 /** Carries out dispatches of this node, each to its end, which is durable before anybody hears of it. */
@@ -89,7 +91,7 @@ export class Performer {
     const { dispatch, adapter, target, params, credentials, undo, timeoutMs } = performance;
     const { tenantId, requestId } = dispatch;
     const request = { requestId, target, params };
-    const startedAt = globalThis.performance.now();
+    const since = performance.since ?? globalThis.performance.now();
     try {
       const opened = await this.#open(tenantId, credentials);
       const secrets = [...performance.secrets, ...referredTo(credentials, opened)];
@@ -104,7 +106,7 @@ export class Performer {
         return keepable(result, createMask(secrets));
       }
       // This node was away for so long that others may have given the dispatch up, and a person may look at the vendor by now.
-      if (globalThis.performance.now() - startedAt >= limits.dispatchLeaseMarginMs) return tooLate;
+      if (globalThis.performance.now() - since >= limits.dispatchLeaseMarginMs) return tooLate;
       const job = { tenantId, adapter, request, secrets, credentials: opened, undo, timeoutMs };
       return await callAdapter({ openHttp: this.#ports.openHttp, stopping: this.stopping }, job);
     } catch (error) {

@@ -132,6 +132,21 @@ test("a node that was away before it called the vendor does not call it any more
   expect(calls()).toEqual([]);
 });
 
+test("a node that was away right after a dispatch was written does not call its vendor", async () => {
+  const { ports, tenant, calls, dispatch } = await withAdapter();
+  const now = performance.now.bind(performance);
+  const insert = ports.store.insert.bind(ports.store);
+  vi.spyOn(ports.store, "insert").mockImplementationOnce(async (row) => {
+    const written = await insert(row);
+    vi.spyOn(performance, "now").mockImplementation(() => now() + limits.dispatchLeaseMarginMs);
+    return written;
+  });
+  const ended = await dispatch(tenant, {});
+  vi.restoreAllMocks();
+  expect(ended).toMatchObject({ state: "COMPLETED", status: "FAILED", error: "node_too_slow" });
+  expect(calls()).toEqual([]);
+});
+
 test("a thousand of the same request on two nodes make one call, whose result all of them answer", async () => {
   const answer = held<AdapterResult>();
   const asked: Asked[] = [];
