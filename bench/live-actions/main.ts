@@ -156,7 +156,6 @@ async function settle(): Promise<void> {
     if (rowCount === 0) break;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  await admin.query("vacuum analyze");
   await admin.query("checkpoint");
 }
 

@@ -135,9 +135,14 @@ function counting(running: string): string {
 `;
 }
 
-/** The rows that stand in a list of JSON objects by their columns; the objects are their `item`. */
+/**
+ * The rows that stand in a list of JSON objects by their columns; the objects are their `item`. Each is one, which PostgreSQL can't know: so it
+ * expects one row of them, and looks each dispatch up by its id. The plan is kept, and made when the table may be empty: for the hundred rows that it
+ * would expect it reads the whole table, however long that is by then.
+ */
 const given = `given as materialized (
   select item, r.* from jsonb_array_elements(?::jsonb) as item, jsonb_populate_record(null::live_action_dispatch, item) as r
+  where jsonb_typeof(item) = 'object'
 )`;
 
 // In the order of their requests: two nodes that write the same ones don't wait for each other.
@@ -162,7 +167,8 @@ with ${given}, born as (
 select born.*, case when ?::boolean then pg_notify('riposte_run', id::text) end as told from born`,
 );
 
-const completeStatement = statement(
+// By the primary key: as an expression, the tenant makes no plan for an empty table read all that is the tenant's, once there is some.
+export const completeStatement = statement(
   "complete-dispatches",
   `
 with ${given}, done as (
@@ -170,7 +176,7 @@ with ${given}, done as (
     error = given.error, warnings = given.warnings, completed_at = clock_timestamp(), sealed_credentials = null, lease_until = null,
     changed_xid = pg_current_xact_id()::text::bigint, cost = case when given.status = 'SIMULATED' then 0 else d.cost end
   from given
-  where d.id = given.id and d.tenant_id = given.tenant_id and d.state <> 'COMPLETED'
+  where d.id = given.id and d.tenant_id::text = given.tenant_id::text and d.state <> 'COMPLETED'
   returning d.*, old.state as state_before, old.cost as cost_before
 ), unspent as (
   select tenant_id, capability, vendor_id, count(*) as calls, sum(cost_before) as cost from done

@@ -64,11 +64,11 @@ const governanceStatement = statement(
   `
 select
   (select json_agg(json_build_object('capability', capability, 'vendorId', vendor_id)) from vendor_pin
-   where tenant_id = ? and capability in (select jsonb_array_elements_text(?::jsonb))) as pins,
+   where tenant_id = ? and capability = any(array(select jsonb_array_elements_text(?::jsonb)))) as pins,
   (select json_agg(json_build_object('id', id, 'capability', capability, 'vendorId', vendor_id, 'requireApproval', require_approval,
     'approvers', approvers, 'callsPerDay', calls_per_day, 'costPerCall', cost_per_call, 'budgetPerMonth', budget_per_month))
-   from live_action_policy where tenant_id = ? and capability in (select jsonb_array_elements_text(?::jsonb))) as policies,
-  (select json_agg(name) from secret where tenant_id = ? and name in (select jsonb_array_elements_text(?::jsonb))) as stored`,
+   from live_action_policy where tenant_id = ? and capability = any(array(select jsonb_array_elements_text(?::jsonb)))) as policies,
+  (select json_agg(name) from secret where tenant_id = ? and name = any(array(select jsonb_array_elements_text(?::jsonb)))) as stored`,
 );
 
 /** The policies that hold for a pair: of all vendors first, then of this one. Each of them holds. */

@@ -69,11 +69,12 @@ interface SecretRow {
   readonly isStale: boolean;
 }
 
+// A list, and no rows to be joined with: its plan is kept, and is to go by the index whatever the table held when it was made.
 const readStatement = statement(
   "read-secrets",
   `
 select name, sealed, coalesce(last_used_at < to_timestamp(?::float8 / 1000), true) as "isStale"
-from secret where tenant_id = ? and name in (select jsonb_array_elements_text(?::jsonb))`,
+from secret where tenant_id = ? and name = any(array(select jsonb_array_elements_text(?::jsonb)))`,
 );
 
 // A row that another call is writing has its use noted by that one.
@@ -81,6 +82,6 @@ const noteUseStatement = statement(
   "note-use-of-secrets",
   `
 update secret set last_used_at = to_timestamp(?::float8 / 1000) where id in (
-  select id from secret where tenant_id = ? and name in (select jsonb_array_elements_text(?::jsonb)) for update skip locked
+  select id from secret where tenant_id = ? and name = any(array(select jsonb_array_elements_text(?::jsonb))) for update skip locked
 )`,
 );

@@ -2,7 +2,12 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { AuditEntry } from "../../src/audit/entities.ts";
 import { newId } from "../../src/core/ids.ts";
 import { executePrepared } from "../../src/database/statement.ts";
-import { insertDispatch, insertDispatches, type NewDispatch } from "../../src/live-actions/dispatch-rows.ts";
+import {
+  completeStatement,
+  insertDispatch,
+  insertDispatches,
+  type NewDispatch,
+} from "../../src/live-actions/dispatch-rows.ts";
 import { LiveActionDispatch, LiveActionUsage } from "../../src/live-actions/entities.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeTenant } from "../tenancy/tenancy-fixtures.ts";
@@ -59,4 +64,13 @@ test("of those that are written together, what is there already is left out, and
   const em = database.orm.em.fork();
   expect(await em.find(LiveActionUsage, { tenantId: tenant.id })).toMatchObject([{ calls: 3, cost: 3 }]);
   expect(await em.count(AuditEntry, { tenantId: tenant.id })).toBe(3);
+});
+
+test("a dispatch is found by its id, whatever the table held when the plan was made", async () => {
+  const fresh = await createTestDatabase();
+  const rows = await fresh.orm.em.fork().execute(`explain (generic_plan) ${completeStatement.text}`);
+  await fresh.close();
+  const plan = rows.map((row: object) => Object.values(row)[0]).join("\n");
+  expect(plan).toMatch(/using live_action_dispatch_pkey on live_action_dispatch d .*\s+Index Cond: \(id = given\.id\)/);
+  expect(plan).not.toContain("Seq Scan on live_action_dispatch");
 });
