@@ -35,7 +35,11 @@ export function executePrepared(orm: Orm, tenantId: string): Execute {
     const client = await inTenant(tenantId, () => pool.connect());
     let isBroken = false;
     try {
-      const { rows } = await client.query({ name, text, values: [...values] });
+      const { rows } = await client.query({ name, text, values: [...values] }).catch((error: unknown) => {
+        if (!isOutdated(error)) throw error;
+        isBroken = true;
+        return client.query({ text, values: [...values] });
+      });
       return rows as Row[];
     } catch (error) {
       // Not for the next one: PostgreSQL tells that it ends a connection some time before it does.
@@ -45,6 +49,14 @@ export function executePrepared(orm: Orm, tenantId: string): Execute {
       client.release(isBroken);
     }
   };
+}
+
+/**
+ * Whether the connection prepared the statement before a table got another column, by the migration of a newer node. PostgreSQL finds that out
+ * before it does anything; the same is done unprepared, and the next connection prepares it anew. The message is in the database's language.
+ */
+function isOutdated(error: unknown): boolean {
+  return error instanceof Error && "routine" in error && error.routine === "RevalidateCachedQuery";
 }
 
 /** Classes of SQLSTATE by which a statement is refused for what it holds, or for what it met: nothing of it has happened. */

@@ -54,6 +54,19 @@ describe("a prepared statement", () => {
     expect(await run(divide, [1, 1])).toEqual([{ quotient: 1 }]);
   });
 
+  test("goes on where a newer node gives its table another column", async () => {
+    const run = executePrepared(database.orm, newId());
+    const em = database.orm.em.fork();
+    await em.execute("create table grown (a int)");
+    const grow = statement("test-grow", "insert into grown values (?) returning *");
+    // As many as a pool has connections: each of them has prepared it.
+    await Promise.all(Array.from({ length: 10 }, () => run(grow, [1])));
+    await em.execute("alter table grown add b int");
+    const grown = await Promise.all(Array.from({ length: 10 }, () => run(grow, [2])));
+    expect(grown).toEqual(grown.map(() => [{ a: 2, b: null }]));
+    expect(await em.execute("select count(*)::int as count from grown")).toEqual([{ count: 20 }]);
+  });
+
   test("whose connection breaks may have happened, and takes none from the pool", async () => {
     const run = executePrepared(database.orm, newId());
     const end = statement("test-end", "select pg_terminate_backend(pg_backend_pid()), ?::text");
