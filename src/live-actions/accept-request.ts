@@ -1,3 +1,4 @@
+import { cutText } from "../core/cut-text.ts";
 import { type Issue, ValidationFailure } from "../core/failures.ts";
 import { newId } from "../core/ids.ts";
 import {
@@ -79,8 +80,8 @@ export function acceptRequest(registry: Registry, input: LiveActionInput): Accep
   const mask = createMask(secrets);
   return {
     ...{ requestId: requestId ?? newId(), capability, vendorId, target, params, given: parted.given, secrets },
-    caseId: caseId && mask.text(caseId),
-    requestedBy: requestedBy && mask.text(requestedBy),
+    caseId: caseId && cutText(mask.text(caseId), limits.idLengthMax),
+    requestedBy: requestedBy && cutText(mask.text(requestedBy), limits.idLengthMax),
     shown: {
       target: mask.text(target),
       params: mask.json(params) as JsonObject,

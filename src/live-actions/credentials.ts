@@ -1,5 +1,5 @@
 import type { Issue } from "../core/failures.ts";
-import { isJsonObject, type Json, type JsonObject } from "../core/json.ts";
+import { isJsonObject, isStorableText, type Json, type JsonObject } from "../core/json.ts";
 import { childPath } from "../core/json-path.ts";
 import { limits } from "../core/limits.ts";
 import { isEntryName } from "../secrets/names.ts";
@@ -39,15 +39,22 @@ const problems = {
     message: 'A credential is a text, or {"$secret": "name"} for one of the credential store.',
   },
   too_long: { code: "too_long", message: `A credential has at most ${limits.secretBytesMax} bytes.` },
+  // One that holds half of a pair would be masked out of the middle of a whole one.
+  invalid_text: { code: "invalid_text", message: "The text holds U+0000, or half of a surrogate pair." },
 } as const;
 
 function credentialOf(value: Json, { isSecret }: CredentialParam): GivenCredential | keyof typeof problems | undefined {
   // Such as `splunk_verify_ssl: false`.
   if (!isSecret && (typeof value === "boolean" || typeof value === "number")) return { text: String(value) };
   if (value === null || value === "") return undefined;
-  if (typeof value === "string") return Buffer.byteLength(value) > limits.secretBytesMax ? "too_long" : { text: value };
+  if (typeof value === "string") return textProblem(value) ?? { text: value };
   const secret = isJsonObject(value) && Object.keys(value).length === 1 ? value["$secret"] : undefined;
   return typeof secret === "string" && isEntryName(secret) ? { secret } : "wrong_type";
+}
+
+function textProblem(text: string): "too_long" | "invalid_text" | undefined {
+  if (Buffer.byteLength(text) > limits.secretBytesMax) return "too_long";
+  return isStorableText(text) ? undefined : "invalid_text";
 }
 
 /** Where a credential comes from: the request's own text, or the secret of that name. */

@@ -100,7 +100,7 @@ export function keepable(result: DispatchResult, mask: Mask): DispatchResult {
   return {
     status: result.status,
     error:
-      result.status === "FAILED" ? storableText(mask.text(result.error ?? "Error")).slice(0, 128) || "Error" : null,
+      result.status === "FAILED" ? storableText(mask.text(result.error ?? "Error").slice(0, 128)) || "Error" : null,
     summary: line(mask.text(result.summary)),
     details,
     warnings: problem === undefined ? warnings : [...warnings, problem],

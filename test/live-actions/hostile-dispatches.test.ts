@@ -114,6 +114,39 @@ describe("what an adapter says", () => {
   });
 });
 
+describe("a dispatch can be written down", () => {
+  test.each<[string, string]>([
+    ["half of a surrogate pair", "long-enough\ud83d"],
+    ["U+0000", "long-enough\u0000"],
+  ])("unless a credential of it holds %s: it is refused", async (_what, text) => {
+    const { dispatch, tenant, calls } = await withAdapter();
+    for (const params of [
+      { ...credentials, acme_id: text },
+      { ...credentials, acme_token: text, note: "long-enough😀" },
+    ]) {
+      const refusal = dispatch(tenant, { target: "long-enough😀", params });
+      await expect(refusal).rejects.toMatchObject({ issues: [{ code: "invalid_text" }] });
+    }
+    expect(calls()).toEqual([]);
+  });
+
+  test("whose case and whose asker are longer once they are masked", async () => {
+    const { dispatch, tenant } = await withAdapter();
+    const text = "a\n".repeat(limits.idLengthMax / 2);
+    const params = { ...credentials, acme_token: "a" };
+    const ended = await dispatch(tenant, { caseId: text, requestedBy: text, params });
+    const kept = expect.stringMatching(/^[^a]{254}…$/);
+    expect(ended).toMatchObject({ status: "SUCCEEDED", caseId: kept, requestedBy: kept });
+  });
+
+  test("whose adapter's code has to be cut within a character", async () => {
+    const error = `${"x".repeat(127)}😀`;
+    const answer = async (): Promise<AdapterResult> => ({ status: "FAILED", error, summary: "No.", details: {} });
+    const { dispatch, tenant } = await withAdapter({ answer, timeoutMs: 10 });
+    expect((await dispatch(tenant, {})).error).toBe(`${"x".repeat(127)}\uFFFD`);
+  });
+});
+
 test("a node that was away before it called the vendor does not call it any more", async () => {
   const { ports, tenant, calls, dispatch } = await withAdapter();
   const now = performance.now.bind(performance);
