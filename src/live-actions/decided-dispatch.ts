@@ -29,8 +29,11 @@ export interface DecidedPorts extends DispatchPorts {
  * node that took it: should that die before it has called, the dispatch ends as one whose effect is unknown. It is never called twice.
  */
 export function tellingDispatches(ports: DecidedPorts): DecidePorts {
+  // By `performance.now()`: from before the dispatch was written to run.
+  const decidedAt = new WeakMap<Approval, number>();
   return {
     async tellDecision(em, approval) {
+      decidedAt.set(approval, performance.now());
       const dispatch = await findOf(em, approval);
       if (!dispatch) return;
       if (approval.status === "APPROVED") await approve(em, ports.registry, dispatch);
@@ -41,7 +44,8 @@ export function tellingDispatches(ports: DecidedPorts): DecidePorts {
       ports.news.tellTenant(approval.tenantId);
       try {
         const dispatch = await findOf(ports.em(), approval);
-        if (dispatch?.state === "RUNNING") await beginOrFail(ports, dispatch);
+        const since = decidedAt.get(approval) ?? Number.NEGATIVE_INFINITY;
+        if (dispatch?.state === "RUNNING") await beginOrFail(ports, dispatch, since);
       } catch (error) {
         const message = (error as Error).message;
         ports.log.warn({ dispatchId: approval.dispatchId, message }, "live_action.approved_not_begun");
@@ -51,12 +55,12 @@ export function tellingDispatches(ports: DecidedPorts): DecidePorts {
 }
 
 /** What can't be opened calls nobody, and says so. Nor is anybody called where the tenant was disabled since the decision. */
-async function beginOrFail(ports: DecidedPorts, dispatch: LiveActionDispatch): Promise<void> {
+async function beginOrFail(ports: DecidedPorts, dispatch: LiveActionDispatch, since: number): Promise<void> {
   try {
     if (await isTenantDisabled(ports.em(), dispatch.tenantId)) {
       throw new StateFailure("tenant_disabled", "The tenant is disabled, so nobody was contacted.");
     }
-    await begin(ports, dispatch);
+    await begin(ports, dispatch, since);
   } catch (error) {
     if (!(error instanceof DomainFailure)) throw error;
     await completeDispatch(ports.em(), dispatch, failed(error.code, error.message, { message: error.message }));
@@ -100,7 +104,7 @@ async function isRevoked(em: EntityManager, { tenantId, actorKind, actorId }: Li
 }
 
 /** The call goes on by itself; who decided does not wait for it. */
-async function begin(ports: DecidedPorts, dispatch: LiveActionDispatch): Promise<void> {
+async function begin(ports: DecidedPorts, dispatch: LiveActionDispatch, since: number): Promise<void> {
   const { tenantId, rollbackOfId } = dispatch;
   const adapter = registeredFor(ports.registry, dispatch)?.adapter;
   if (!adapter) return;
@@ -122,7 +126,7 @@ async function begin(ports: DecidedPorts, dispatch: LiveActionDispatch): Promise
   }
   const undo = rollbackOfId == null ? undefined : await detailsOf(ports.em(), { tenantId, id: rollbackOfId });
   void ports.performer
-    .perform({ dispatch, adapter, target, params, secrets, credentials, undo })
+    .perform({ dispatch, adapter, target, params, secrets, credentials, undo, since })
     .catch((error: Error) => ports.log.warn({ id: dispatch.id, message: error.message }, "live_action.lost"));
 }
 

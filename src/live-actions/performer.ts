@@ -38,8 +38,8 @@ export interface Performance {
   readonly undo?: JsonObject | undefined;
   /** Bound of the call, besides the adapter's own. */
   readonly timeoutMs?: number | undefined;
-  /** By this process' `performance.now()`: when its lease can't have begun yet. Left out: now. */
-  readonly since?: number;
+  /** By this process' `performance.now()`: when its lease can't have begun yet. */
+  readonly since: number;
 }
 
 /** Carries out dispatches of this node, each to its end, which is durable before anybody hears of it. */
@@ -88,10 +88,9 @@ export class Performer {
   }
 
   async #call(performance: Performance): Promise<DispatchResult> {
-    const { dispatch, adapter, target, params, credentials, undo, timeoutMs } = performance;
+    const { dispatch, adapter, target, params, credentials, undo, timeoutMs, since } = performance;
     const { tenantId, requestId } = dispatch;
     const request = { requestId, target, params };
-    const since = performance.since ?? globalThis.performance.now();
     try {
       const opened = await this.#open(tenantId, credentials);
       const secrets = [...performance.secrets, ...referredTo(credentials, opened)];

@@ -117,13 +117,14 @@ async function begin(
     return inserted(ports, await insertWaiting(em, { ...row, cost: 0, state }, { adapter, approvers }));
   }
   const running: NewDispatch = { ...row, cost: costOf(policies, adapter), state: { name: "RUNNING", timeoutMs } };
+  const since = performance.now();
   const insert = isBounded(policies, adapter)
     ? insertWithinQuota({ em, adapter }, running)
     : insertDispatch(em, running);
   const dispatch = inserted(ports, await insert);
   if (dispatch.state !== "RUNNING") return dispatch;
   const undo = (rolledBack.details ?? {}) as JsonObject;
-  return ports.performer.perform({ dispatch, adapter, target, params, secrets: [], credentials, undo });
+  return ports.performer.perform({ dispatch, adapter, target, params, secrets: [], credentials, undo, since });
 }
 
 function inserted({ news }: DispatchPorts, dispatch: LiveActionDispatch | undefined): LiveActionDispatch {

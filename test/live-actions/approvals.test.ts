@@ -3,6 +3,7 @@ import { decideApproval } from "../../src/approvals/decide-approval.ts";
 import { Approval } from "../../src/approvals/entities.ts";
 import { ForbiddenError, StateFailure } from "../../src/core/failures.ts";
 import { newId } from "../../src/core/ids.ts";
+import { limits } from "../../src/core/limits.ts";
 import type { LiveActionInput } from "../../src/live-actions/accept-request.ts";
 import { dispatchLiveAction } from "../../src/live-actions/dispatch-live-action.ts";
 import { setLiveActionPolicy } from "../../src/live-actions/set-live-action-policy.ts";
@@ -102,6 +103,25 @@ describe("a dispatch that people are asked about", () => {
     await decideApproval(ctx, decisionsOf(world), { id: waiting.approvalId ?? "", decision: "APPROVE" });
     expect(await ended(waiting.id)).toMatchObject({ status: "SUCCEEDED", cost: 3 });
     expect(asked.at(-1)?.credentials).toEqual({ acme_id: "me", acme_token: "rotated-t0ken" });
+  });
+
+  test("calls nobody where the node was away between the decision and the call", async () => {
+    const before = asked.length;
+    const { waiting, approvalId } = await ask();
+    const now = performance.now.bind(performance);
+    const decisions = decisionsOf(world);
+    const away = {
+      ...decisions,
+      async onDecided(approval: Approval) {
+        vi.spyOn(performance, "now").mockImplementation(() => now() + limits.dispatchLeaseMarginMs);
+        await decisions.onDecided(approval);
+      },
+    };
+    await decideApproval(lead(), away, { id: approvalId, decision: "APPROVE" });
+    const row = await ended(waiting.id);
+    vi.restoreAllMocks();
+    expect(row).toMatchObject({ status: "FAILED", error: "node_too_slow" });
+    expect(asked.slice(before).filter(({ what }) => what === "execute")).toEqual([]);
   });
 
   test("calls nobody once it is rejected, and says who did", async () => {

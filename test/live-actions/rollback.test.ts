@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decideApproval } from "../../src/approvals/decide-approval.ts";
 import { NotFoundFailure, StateFailure } from "../../src/core/failures.ts";
 import { newId } from "../../src/core/ids.ts";
+import { limits } from "../../src/core/limits.ts";
 import type { Adapter, AdapterResult } from "../../src/live-actions/adapter.ts";
 import { LiveActionDispatch } from "../../src/live-actions/entities.ts";
 import { rollbackLiveAction } from "../../src/live-actions/rollback-live-action.ts";
@@ -62,6 +63,19 @@ describe("a rollback", () => {
     answer.release(undone);
     await first;
     await expect(undo(world, world.requestId)).rejects.toMatchObject({ code: "rolled_back" });
+  });
+
+  test("calls nobody where the node was away right after it was written", async () => {
+    const rollback = vi.fn<NonNullable<Adapter["rollback"]>>(async () => undone);
+    const world = await withRollback(rollback);
+    const now = performance.now.bind(performance);
+    vi.spyOn(world.ports.news, "tellTenant").mockImplementationOnce(() => {
+      vi.spyOn(performance, "now").mockImplementation(() => now() + limits.dispatchLeaseMarginMs);
+    });
+    const { dispatch } = await undo(world, world.requestId);
+    vi.restoreAllMocks();
+    expect(dispatch).toMatchObject({ status: "FAILED", error: "node_too_slow" });
+    expect(rollback).not.toHaveBeenCalled();
   });
 
   test("that failed may be tried again", async () => {
