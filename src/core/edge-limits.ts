@@ -29,6 +29,8 @@ export const edgeLimits = {
   /** Different things that are done together for several callers at once (a query that is the same, statements of a tenant), and callers who wait for one of them; beyond that each is served alone. */
   gatherKeysMax: 2_000,
   gatheredMax: 10_000,
+  /** Of what is gathered for one statement: a hundred results of the largest size are a text of 100 MiB, and PostgreSQL takes 256 MiB of them. */
+  togetherMax: 100,
   /** JSON of the variables of a query that is shared: what is longer is hardly asked twice at once, and would cost memory for its key. */
   sharedQueryVariablesLengthMax: 8 * 1024,
   /** How long one waits for what is under way before it: beside what is slow, the next begins. */

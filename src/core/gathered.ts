@@ -1,7 +1,8 @@
 import { createGatherer } from "./gatherer.ts";
+import { limits } from "./limits.ts";
 
 interface GatheredOptions<Item, Answer> {
-  /** Does what several want as one, and answers in their order. All of them are of one key. */
+  /** Does what several want as one, and answers in their order. All of them are of one key, and at most `limits.togetherMax`. */
   together(items: readonly Item[]): Promise<readonly Answer[]>;
   /** Only what has the same key is done together. */
   keyOf(item: Item): string;
@@ -29,7 +30,13 @@ export function gathered<Item, Answer>(options: GatheredOptions<Item, Answer>): 
     }
   };
 
-  const gatherer = createGatherer(serve);
+  const serveAll = async (members: readonly Member<Item, Answer>[]): Promise<void> => {
+    for (let start = 0; start < members.length; start += limits.togetherMax) {
+      await serve(members.slice(start, start + limits.togetherMax));
+    }
+  };
+
+  const gatherer = createGatherer(serveAll);
   return (item) =>
     new Promise((resolve, reject) => {
       const member = { item, resolve, reject };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { gathered } from "../../src/core/gathered.ts";
+import { limits } from "../../src/core/limits.ts";
 
 interface Asked {
   readonly key: string;
@@ -27,6 +28,15 @@ describe("work that is done together", () => {
     const { ask, rounds } = capitals();
     expect(await Promise.all([ask("a"), ask("b"), ask("c")])).toEqual(["A", "B", "C"]);
     expect(rounds).toEqual([["a", "b", "c"]]);
+  });
+
+  test("is done in several rounds for more than one may hold, and a round that fails is that one", async () => {
+    const { ask, rounds } = capitals(() => false);
+    const texts = Array.from({ length: 2 * limits.togetherMax + 1 }, (_, index) => (index === 0 ? "bad" : `${index}`));
+    const all = await Promise.allSettled(texts.map((text) => ask(text)));
+    expect(rounds.map(({ length }) => length)).toEqual([limits.togetherMax, limits.togetherMax, 1]);
+    expect(all.filter(({ status }) => status === "rejected")).toHaveLength(limits.togetherMax);
+    expect(all.at(-1)).toMatchObject({ value: texts.at(-1) });
   });
 
   test("is done apart for each key", async () => {
