@@ -86,6 +86,13 @@ describe("a secret that a test puts", () => {
     await server.orm.em.fork().execute("delete from audit_entry where operation = 'dispatchLiveAction'");
   });
 
+  test("may be a token that somebody only tries", async () => {
+    const token = canary("a token that is tried").replaceAll(/\W/g, "");
+    silentLog.info({ authorization: `Bearer ${token}` }, "odd.event");
+    await expect(server.client(token).request("{ viewer { name } }")).rejects.toThrow("UNAUTHENTICATED");
+    expect(leakWatch.leaks()).toEqual([expect.stringMatching(/^the log shows a secret: token/)]);
+  });
+
   test("may be a token, which is told once, by the operation that made it", async () => {
     const query = `mutation { createApiToken(input: {name: "mine", roles: ["viewer"]}) { ... on CreateApiTokenPayload { token } } }`;
     type Created = { createApiToken: { token: string } };

@@ -102,16 +102,23 @@ vi.mock("../../src/tenancy/api-token.ts", async (original) => {
 
 vi.mock("../../src/tenancy/authenticate.ts", async (original) => {
   const actual = await original<typeof import("../../src/tenancy/authenticate.ts")>();
+  const noteToken = (authorization: string | undefined): void => {
+    const token = authorization?.replace(/^bearer +/i, "") ?? "";
+    note([token], "token");
+    // What proves a JWT genuine is telling by itself.
+    if (token.startsWith("ey")) note(token.split(".").slice(2), "signature of a token");
+  };
   const createAuthenticator: typeof actual.createAuthenticator = (options) => {
-    const { authenticate, ...rest } = actual.createAuthenticator(options);
+    const { authenticate, identify, ...rest } = actual.createAuthenticator(options);
     return {
       ...rest,
       authenticate(authorization) {
-        const token = authorization?.replace(/^bearer +/i, "") ?? "";
-        note([token], "token");
-        // What proves a JWT genuine is telling by itself.
-        if (token.startsWith("ey")) note(token.split(".").slice(2), "signature of a token");
+        noteToken(authorization);
         return authenticate(authorization);
+      },
+      identify(authorization) {
+        noteToken(authorization);
+        return identify(authorization);
       },
     };
   };
