@@ -31,6 +31,8 @@ export const edgeLimits = {
   gatheredMax: 10_000,
   /** Of what is gathered for one statement: a hundred results of the largest size are a text of 100 MiB, and PostgreSQL takes 256 MiB of them. */
   togetherMax: 100,
+  /** Such statements of a tenant at once: where they wait for a lock, most connections of the pool are left to the others. */
+  togetherBesideMax: 3,
   /** JSON of the variables of a query that is shared: what is longer is hardly asked twice at once, and would cost memory for its key. */
   sharedQueryVariablesLengthMax: 8 * 1024,
   /** How long one waits for what is under way before it: beside what is slow, the next begins. */

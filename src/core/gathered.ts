@@ -36,7 +36,7 @@ export function gathered<Item, Answer>(options: GatheredOptions<Item, Answer>): 
     }
   };
 
-  const gatherer = createGatherer(serveAll);
+  const gatherer = createGatherer(serveAll, limits.gatherWaitMs, limits.togetherBesideMax);
   return (item) =>
     new Promise((resolve, reject) => {
       const member = { item, resolve, reject };

@@ -16,18 +16,20 @@ interface Gathering<Member> {
 /**
  * As the journal commits: one answer of a key is under way, and who asks meanwhile waits for the next, which begins when that has ended. So
  * everybody is answered by work that began after they asked, which is what lets them read what they wrote. What is slow holds nobody up for
- * longer than `limits.gatherWaitMs`: then the next begins beside it.
+ * longer than `limits.gatherWaitMs`: then the next begins beside it, unless `besideMax` of a key are under way.
  * @param answer Serves all that have gathered; settles when it has, and does not reject.
  */
 export function createGatherer<Member>(
   answer: (members: readonly Member[]) => Promise<void>,
   waitMs: number = limits.gatherWaitMs,
+  besideMax: number = Number.POSITIVE_INFINITY,
 ): Gatherer<Member> {
   const gatherings = new Map<string, Gathering<Member>>();
 
   const begin = async (key: string, gathering: Gathering<Member>): Promise<void> => {
     clearTimeout(gathering.timer);
-    if (gathering.waiting.length === 0) return;
+    // Where as many are under way as may be, the next begins when one of them has ended.
+    if (gathering.waiting.length === 0 || gathering.underWay >= besideMax) return;
     const members = gathering.waiting;
     gathering.waiting = [];
     gathering.underWay += 1;

@@ -1,6 +1,7 @@
 import type { Approver } from "../approvals/approver.ts";
 import { newId } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
+import { createOneByOne } from "../core/one-by-one.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
@@ -165,18 +166,22 @@ async function begin(
   return isBounded ? insertWithinQuota({ em, adapter }, running) : store.insert(running);
 }
 
+// All of them lock the policy: they would wait for each other with a connection in each one's hand, and leave none to other tenants.
+const oneByOne = createOneByOne();
+
 /** The same where the tenant bounds calls: counted, or refused, in the transaction that writes the dispatch down. */
 export function insertWithinQuota(
   { em, adapter }: { readonly em: OperationContext["em"]; readonly adapter: Registered["adapter"] },
   running: NewDispatch,
 ): Promise<LiveActionDispatch | undefined> {
   const { vendorId, capability } = adapter;
-  return em.transactional(async (inner) => {
+  const reserve = async (inner: OperationContext["em"]) => {
     const refusal = await refuseBeyondQuota(inner, running.tenantId, { vendorId, capability, cost: running.cost });
     if (!refusal) return insertDispatch(inner, running);
     const result = { ...refusal, warnings: requestWarnings(running.capability) };
     return insertDispatch(inner, { ...running, cost: 0, state: { name: "COMPLETED", result } });
-  });
+  };
+  return oneByOne(`${running.tenantId} ${capability}`, () => em.transactional(reserve));
 }
 
 function logAnswer(

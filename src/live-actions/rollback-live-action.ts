@@ -120,7 +120,7 @@ async function begin(
   const since = performance.now();
   const insert = isBounded(policies, adapter)
     ? insertWithinQuota({ em, adapter }, running)
-    : insertDispatch(em, running);
+    : ports.store.insert(running);
   const dispatch = inserted(ports, await insert);
   if (dispatch.state !== "RUNNING") return dispatch;
   const undo = (rolledBack.details ?? {}) as JsonObject;

@@ -3,11 +3,12 @@ import { createGatherer } from "../../src/core/gatherer.ts";
 import { limits } from "../../src/core/limits.ts";
 
 /** Answers nobody until it is told to. */
-function gated(waitMs?: number) {
+function gated(waitMs?: number, besideMax?: number) {
   const rounds: { readonly members: readonly string[]; readonly end: () => void }[] = [];
   const gatherer = createGatherer<string>(
     (members) => new Promise<void>((end) => void rounds.push({ members, end })),
     waitMs,
+    besideMax,
   );
   const begun = (count: number) => expect.poll(() => rounds.length).toBe(count);
   return { ...gatherer, rounds, begun, members: () => rounds.map(({ members }) => members) };
@@ -43,6 +44,24 @@ describe("who asks the same thing", () => {
     gather("key", "b");
     await begun(2);
     expect(members()).toEqual([["a"], ["b"]]);
+  });
+
+  test("waits all the same where as many are under way as may be, and is served when one of them has ended", async () => {
+    const { gather, rounds, begun, members } = gated(1, 2);
+    for (const [index, name] of ["a", "b"].entries()) {
+      gather("key", name);
+      await begun(index + 1);
+    }
+    gather("key", "c");
+    gather("other", "d");
+    await begun(3);
+    // Timers fire in the order of their ends: what waits for "c" has fired by then.
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    gather("key", "e");
+    expect(members()).toEqual([["a"], ["b"], ["d"]]);
+    rounds[1]?.end();
+    await begun(4);
+    expect(members()[3]).toEqual(["c", "e"]);
   });
 
   test("again, after everybody was served, is served at once", async () => {

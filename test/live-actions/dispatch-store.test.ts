@@ -9,6 +9,7 @@ import {
   type NewDispatch,
 } from "../../src/live-actions/dispatch-rows.ts";
 import { LiveActionDispatch, LiveActionUsage } from "../../src/live-actions/entities.ts";
+import { setLiveActionPolicy } from "../../src/live-actions/set-live-action-policy.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeTenant } from "../tenancy/tenancy-fixtures.ts";
 import { type Asked, scriptedAdapter } from "./adapters.ts";
@@ -39,6 +40,30 @@ test("a hundred dispatches of two tenants at once are each written, called, coun
     expect(new Set(of("completeLiveAction")).size).toBe(50);
     expect(entries).toHaveLength(100);
   }
+});
+
+test.each<[string, string]>([
+  ["what a tenant has used", "live_action_usage"],
+  ["what bounds a tenant's calls", "live_action_policy"],
+])("where somebody holds %s, the others go on, and the tenant does afterwards", async (_what, table) => {
+  const asked: Asked[] = [];
+  const { as, dispatch } = await dispatchWorld(database.orm, [scriptedAdapter({ asked })]);
+  const busy = await makeTenant(database.orm, newId());
+  const other = await makeTenant(database.orm, newId());
+  if (table === "live_action_policy")
+    await setLiveActionPolicy(as(busy), { capability: "isolate_host", callsPerDay: 1_000 });
+  await dispatch(busy, { params });
+  const em = database.orm.em.fork();
+  await em.begin();
+  await em.execute(`select from ${table} where tenant_id = ? for update`, [busy.id]);
+  const held: Promise<LiveActionDispatch>[] = [];
+  for (let round = 0; round < 50; round += 1) {
+    held.push(dispatch(busy, { params }));
+    expect((await dispatch(other, { params })).status).toBe("SUCCEEDED");
+  }
+  expect(asked.filter(({ what }) => what === "execute")).toHaveLength(51);
+  await em.commit();
+  expect(new Set((await Promise.all(held)).map(({ status }) => status))).toEqual(new Set(["SUCCEEDED"]));
 });
 
 test("a dispatch reads from its statement as it does from the ORM", async () => {
