@@ -35,7 +35,7 @@ export interface VendorAnswer {
   readonly text: string;
 }
 
-/** The vendor answered, and refused (4xx, 5xx), or answered what can't be read. */
+/** The vendor answered, and refused (4xx, 5xx), or answered what does not do. */
 export class VendorError extends Error {
   override readonly name = "VendorError";
   readonly status: number | undefined;
@@ -47,7 +47,7 @@ export class VendorError extends Error {
   }
 }
 
-/** The vendor could not be asked, or nobody knows its answer. `code`: `connection_refused`, `dns_failure`, `connection_failed`, `invalid_url`, `invalid_header`. */
+/** The vendor could not be asked, or nobody knows its answer. `code`: `connection_refused`, `dns_failure`, `connection_failed`, `invalid_answer`, `invalid_url`, `invalid_header`. */
 export class VendorUnreachable extends Error {
   override readonly name = "VendorUnreachable";
   readonly code: string;
@@ -62,7 +62,7 @@ export interface VendorHttp {
   /**
    * Sends, and answers whatever the vendor answered. 429, and 503 with Retry-After, are waited for and sent again, within
    * `limits.vendorResendsMax` and `limits.vendorWaitMsMax`. Redirects are followed within the origin only.
-   * @throws EgressRefused, the signal's reason, VendorUnreachable; VendorError where the answer can't be read or redirects elsewhere.
+   * @throws EgressRefused, the signal's reason, VendorUnreachable, also where the answer can't be read; VendorError where it redirects elsewhere.
    */
   send(request: VendorRequest): Promise<VendorAnswer>;
   /**
@@ -139,19 +139,15 @@ async function sendOnce(request: ExchangeRequest, { egress, signal }: VendorHttp
     if (signal.aborted) throw signal.reason;
     if (error instanceof EgressRefused) throw error;
     const { code, message } = exchangeErrorOf(error);
-    throw unreadable.has(code) ? new VendorError(message) : new VendorUnreachable(code, message);
+    if (code === "redirect_refused") throw new VendorError(message);
+    if (!unreadable.has(code)) throw new VendorUnreachable(code, message);
+    throw new VendorUnreachable("invalid_answer", `${message} Whether it took effect is unknown: look at the vendor.`);
   }
 }
 
-/** Codes of what was answered, but is not to be read. */
+/** Codes of what was answered, but is not to be read: the vendor may have done what it was asked. */
 const unreadable: ReadonlySet<string> = new Set([
-  ...[
-    "redirect_refused",
-    "response_too_large",
-    "response_headers_too_large",
-    "unsupported_encoding",
-    "invalid_response",
-  ],
+  ...["response_too_large", "response_headers_too_large", "unsupported_encoding", "invalid_response"],
 ]);
 
 function prepare({ method, url, headers, json, form, text, ...tls }: VendorRequest): ExchangeRequest {
