@@ -145,7 +145,8 @@ const given = `given as materialized (
   where jsonb_typeof(item) = 'object'
 )`;
 
-// In the order of their requests: two nodes that write the same ones don't wait for each other.
+// In the order of what they undo, and of their requests: two nodes that write the same ones don't wait for each other, of which the database would
+// notice a second later.
 const insertStatement = statement(
   "insert-dispatches",
   `
@@ -157,7 +158,7 @@ with ${given}, born as (
     given_credentials, sealed_credentials, case_id, requested_by, actor_kind, actor_name, actor_id, input_hash, cost, approval_id, rollback_of_id, reason,
     clock_timestamp() + (item->>'lease_ms')::float8 * interval '1 millisecond', status, summary, details, error, warnings,
     case when status is not null then clock_timestamp() end
-  from given order by request_id, mode
+  from given order by rollback_of_id, request_id, mode
   on conflict do nothing
   returning *
 ), used as (${counting("born where state = 'RUNNING'")}

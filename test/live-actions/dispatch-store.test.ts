@@ -23,6 +23,13 @@ afterAll(() => database.close());
 
 const params = { acme_id: "me", acme_token: "s3cret-t0ken" };
 
+const newDispatch = (tenantId: string, requestId: string): NewDispatch => ({
+  ...{ id: newId(), tenantId, requestId, operation: "dispatchLiveAction", mode: "LIVE", cost: 1 },
+  ...{ actor: { kind: "SYSTEM", name: "test" }, capability: "isolate_host", vendorId: "acme", target: "host-1" },
+  ...{ params: {}, givenCredentials: {}, caseId: undefined, requestedBy: undefined, inputHash: "0".repeat(64) },
+  state: { name: "RUNNING", timeoutMs: 1_000 },
+});
+
 test("a hundred dispatches of two tenants at once are each written, called, counted and audited once", async () => {
   const asked: Asked[] = [];
   const { dispatch } = await dispatchWorld(database.orm, [scriptedAdapter({ asked, costPerCall: 0.5 })]);
@@ -76,19 +83,29 @@ test("a dispatch reads from its statement as it does from the ORM", async () => 
 
 test("of those that are written together, what is there already is left out, and counts nothing", async () => {
   const tenant = await makeTenant(database.orm, newId());
-  const newDispatch = (requestId: string): NewDispatch => ({
-    ...{ id: newId(), tenantId: tenant.id, requestId, operation: "dispatchLiveAction", mode: "LIVE", cost: 1 },
-    ...{ actor: { kind: "SYSTEM", name: "test" }, capability: "isolate_host", vendorId: "acme", target: "host-1" },
-    ...{ params: {}, givenCredentials: {}, caseId: undefined, requestedBy: undefined, inputHash: "0".repeat(64) },
-    state: { name: "RUNNING", timeoutMs: 1_000 },
-  });
-  await insertDispatch(database.orm.em.fork(), newDispatch("first"));
-  const rows = ["second", "first", "third", "third"].map(newDispatch);
+  await insertDispatch(database.orm.em.fork(), newDispatch(tenant.id, "first"));
+  const rows = ["second", "first", "third", "third"].map((requestId) => newDispatch(tenant.id, requestId));
   const written = await insertDispatches(executePrepared(database.orm, tenant.id), rows, false);
   expect(written.map((found) => found?.requestId)).toEqual(["second", undefined, "third", undefined]);
   const em = database.orm.em.fork();
   expect(await em.find(LiveActionUsage, { tenantId: tenant.id })).toMatchObject([{ calls: 3, cost: 3 }]);
   expect(await em.count(AuditEntry, { tenantId: tenant.id })).toBe(3);
+});
+
+test("what is written together is written in the same order by every node, so that none waits for another that waits", async () => {
+  const tenant = await makeTenant(database.orm, newId());
+  const undone = [newId(), newId(), newId()];
+  const rows = undone.map((rollbackOfId, index): NewDispatch => {
+    const requestId = `request-${9 - index}`;
+    return { ...newDispatch(tenant.id, requestId), operation: "rollbackLiveAction", rollbackOfId };
+  });
+  const plain = ["c", "a", "b"].map((requestId) => newDispatch(tenant.id, requestId));
+  await insertDispatches(executePrepared(database.orm, tenant.id), [...rows.toReversed(), ...plain], false);
+  const sql = "select rollback_of_id, request_id from live_action_dispatch where tenant_id = ? order by ctid";
+  const written = await database.orm.em
+    .fork()
+    .execute<{ rollback_of_id: string; request_id: string }[]>(sql, [tenant.id]);
+  expect(written.map((row) => row.rollback_of_id ?? row.request_id)).toEqual([...undone, "a", "b", "c"]);
 });
 
 test("a dispatch is found by its id, whatever the table held when the plan was made", async () => {
