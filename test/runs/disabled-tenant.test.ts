@@ -133,8 +133,9 @@ describe("a run of a disabled tenant", () => {
   );
 
   test("executes nothing when it wakes, on a node that has started since, and can be taken up afterwards", async () => {
-    const branch = "{id: ask, type: approval, approvers: [{role: security_lead}], timeout: 2s}";
-    await office.registerPlaybook("late", [ask(", timeout: 3s, on_timeout: note, on_failure: note"), block, note]);
+    // Long enough for all that comes before the tenant is disabled, also on a busy machine.
+    const branch = "{id: ask, type: approval, approvers: [{role: security_lead}], timeout: 8s}";
+    await office.registerPlaybook("late", [ask(", timeout: 8s, on_timeout: note, on_failure: note"), block, note]);
     await office.registerPlaybook("fork", [
       `{id: fork, name: Fork, type: parallel, branches: [${branch}], on_failure: note}`,
       note,
@@ -206,11 +207,11 @@ describe("what triggers playbooks of a disabled tenant", () => {
   });
 
   test("passes its ticks over, however many, and makes up for none of them", async () => {
-    const trigger = { cron: "* * * * *", timezone: "UTC" };
-    await registerPlaybook(asCustomer(host), { key: "minutely", event: "schedule", trigger });
+    const trigger = { cron: "0 0 * * *", timezone: "UTC" };
+    await registerPlaybook(asCustomer(host), { key: "daily", event: "schedule", trigger });
     await disable();
     await em().execute(
-      "update schedule set next_at = date_trunc('minute', now()) - interval '1 day' where tenant_id = ?",
+      "update schedule set next_at = date_trunc('day', now()) - interval '9 days' where tenant_id = ?",
       [theirs.tenantId],
     );
     const isNext = async () => {
