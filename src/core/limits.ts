@@ -235,6 +235,8 @@ export const limits = {
   takeUpSliceMs: 20,
   /** A query of the engine that is not answered within this time is on a dead connection; reading 500 long runs takes a second or two. */
   engineQueryMs: 10_000,
+  /** The same of a prepared statement of requests and live actions: longer than it may wait for the rows of a client that is gone (`transactionIdleMs`). */
+  statementMs: 30_000,
   /** A transaction that says nothing for this long is of a client that is gone or stopped: it is rolled back, for the sake of those who wait for its rows. */
   transactionIdleMs: 10_000,
 

@@ -1,5 +1,6 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import type { Pool } from "pg";
+import { limits } from "../core/limits.ts";
 import type { Orm } from "./orm.ts";
 import { inTenant } from "./request-orm.ts";
 
@@ -28,17 +29,19 @@ export function executeIn(em: EntityManager): Execute {
 /**
  * Each statement a transaction of its own, prepared once per connection: PostgreSQL then neither parses nor plans it again.
  * @param tenantId Whose rows it sees, where the database is opened for requests.
+ * @param answerMs Without an answer by then its connection counts as broken: the other end may be gone without a word.
  */
-export function executePrepared(orm: Orm, tenantId: string): Execute {
+export function executePrepared(orm: Orm, tenantId: string, answerMs: number = limits.statementMs): Execute {
   return async <Row>({ name, text }: Statement, values: readonly unknown[]) => {
     const pool = (await orm.em.getConnection().getNativeClient()) as Pool;
     const client = await inTenant(tenantId, () => pool.connect());
+    const query = { text, values: [...values], query_timeout: answerMs };
     let isBroken = false;
     try {
-      const { rows } = await client.query({ name, text, values: [...values] }).catch((error: unknown) => {
+      const { rows } = await client.query({ name, ...query }).catch((error: unknown) => {
         if (!isOutdated(error)) throw error;
         isBroken = true;
-        return client.query({ text, values: [...values] });
+        return client.query(query);
       });
       return rows as Row[];
     } catch (error) {

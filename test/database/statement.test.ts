@@ -67,6 +67,14 @@ describe("a prepared statement", () => {
     expect(await em.execute("select count(*)::int as count from grown")).toEqual([{ count: 20 }]);
   });
 
+  test("that nobody answers may have happened, and takes none from the pool", async () => {
+    const sleep = statement("test-sleep", "select pg_sleep(?::float8)::text");
+    const run = executePrepared(database.orm, newId(), 50);
+    const late = Array.from({ length: 15 }, () => run(sleep, [3]).catch((thrown: unknown) => isRefusal(thrown)));
+    expect(await Promise.all(late)).toEqual(late.map(() => false));
+    expect(await executePrepared(database.orm, newId())(divide, [6, 3])).toEqual([{ quotient: 2 }]);
+  });
+
   test("whose connection breaks may have happened, and takes none from the pool", async () => {
     const run = executePrepared(database.orm, newId());
     const end = statement("test-end", "select pg_terminate_backend(pg_backend_pid()), ?::text");
