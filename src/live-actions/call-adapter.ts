@@ -4,10 +4,10 @@ import type { Adapter, AdapterRequest, AdapterResult } from "./adapter.ts";
 import {
   DispatchInterrupted,
   type DispatchResult,
-  failed,
   keepable,
   resultOf,
   resultOfError,
+  uncalled,
   VendorTimeout,
 } from "./dispatch-result.ts";
 import type { VendorHttp, VendorHttpOptions } from "./vendor-http.ts";
@@ -50,7 +50,7 @@ export async function callAdapter(ports: CallPorts, job: AdapterJob): Promise<Di
   const interrupt = () => controller.abort(interrupted());
   ports.stopping.addEventListener("abort", interrupt);
   try {
-    if (ports.stopping.aborted) return failed("server_stopping", "The server stops: nobody was contacted.");
+    if (ports.stopping.aborted) return uncalled("server_stopping", "The server stops: nobody was contacted.");
     return keepable(resultOf(await firstOf(signal, call(ports, job, { mask, signal }))), mask);
   } catch (error) {
     return keepable(resultOfError(error), mask);

@@ -11,7 +11,7 @@ import { givenSecrets } from "./accept-request.ts";
 import { requestPurpose, type SealedRequest } from "./ask-approval.ts";
 import { planCredentials, secretNamesOf } from "./credentials.ts";
 import type { DispatchPorts } from "./dispatch-live-action.ts";
-import { type DispatchResult, failed, keepable } from "./dispatch-result.ts";
+import { type DispatchResult, failed, keepable, uncalled } from "./dispatch-result.ts";
 import { completeDispatch, runDispatch, unshared } from "./dispatch-rows.ts";
 import { LiveActionDispatch } from "./entities.ts";
 import { costOf, readGovernance } from "./governance.ts";
@@ -63,7 +63,7 @@ async function beginOrFail(ports: DecidedPorts, dispatch: LiveActionDispatch, si
     await begin(ports, dispatch, since);
   } catch (error) {
     if (!(error instanceof DomainFailure)) throw error;
-    await completeDispatch(ports.em(), dispatch, failed(error.code, error.message, { message: error.message }));
+    await completeDispatch(ports.em(), dispatch, uncalled(error.code, error.message, { message: error.message }));
     ports.news.tellTenant(dispatch.tenantId);
   }
 }

@@ -15,10 +15,17 @@ export interface DispatchResult {
   /** A stable code, or the class of what an adapter threw; null unless it failed. */
   readonly error: string | null;
   readonly warnings: readonly string[];
+  /** Failed before anybody was contacted: as what is simulated, it costs nothing. */
+  readonly isUncalled?: true;
 }
 
 export function failed(error: string, summary: string, details: JsonObject = {}): DispatchResult {
   return { status: "FAILED", error, summary, details, warnings: [] };
+}
+
+/** The same of what could not begin. */
+export function uncalled(error: string, summary: string, details: JsonObject = {}): DispatchResult {
+  return { ...failed(error, summary, details), isUncalled: true };
 }
 
 /** `details.completion` of what failed after some of it took effect, which a rollback can undo. */

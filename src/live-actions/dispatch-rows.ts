@@ -82,7 +82,10 @@ export async function completeDispatches(
   ends: readonly DispatchEnd[],
   isHeard: boolean,
 ): Promise<Found[]> {
-  const json = ends.map(({ id, tenantId, result }) => ({ id, tenant_id: tenantId, ...resultJson(result) }));
+  const json = ends.map(({ id, tenantId, result }) => ({
+    ...{ id, tenant_id: tenantId, is_uncalled: result.isUncalled ?? result.status === "SIMULATED" },
+    ...resultJson(result),
+  }));
   return foundOf(ends, await execute<DispatchRow>(completeStatement, [JSON.stringify(json), isHeard]));
 }
 
@@ -175,13 +178,13 @@ export const completeStatement = statement(
 with ${given}, done as (
   update live_action_dispatch as d set state = 'COMPLETED', status = given.status, summary = given.summary, details = given.details,
     error = given.error, warnings = given.warnings, completed_at = clock_timestamp(), sealed_credentials = null, lease_until = null,
-    changed_xid = pg_current_xact_id()::text::bigint, cost = case when given.status = 'SIMULATED' then 0 else d.cost end
+    changed_xid = pg_current_xact_id()::text::bigint, cost = case when (given.item ->> 'is_uncalled')::boolean then 0 else d.cost end
   from given
   where d.id = given.id and d.tenant_id::text = given.tenant_id::text and d.state <> 'COMPLETED'
-  returning d.*, old.state as state_before, old.cost as cost_before
+  returning d.*, old.state as state_before, old.cost as cost_before, (given.item ->> 'is_uncalled')::boolean as is_uncalled
 ), unspent as (
   select tenant_id, capability, vendor_id, count(*) as calls, sum(cost_before) as cost from done
-  where status = 'SIMULATED' and state_before = 'RUNNING'
+  where is_uncalled and state_before = 'RUNNING'
   group by tenant_id, capability, vendor_id
 ), given_back as (
   update live_action_usage used set calls = used.calls - unspent.calls, cost = used.cost - unspent.cost
@@ -209,7 +212,7 @@ select running.*, pg_notify('riposte_run', id::text) as told from running`,
 type DispatchRow = Readonly<Record<string, unknown>> & { readonly id: string };
 
 const times = new Set(["created_at", "lease_until", "completed_at"]);
-const notColumns = new Set(["told", "state_before", "cost_before"]);
+const notColumns = new Set(["told", "state_before", "cost_before", "is_uncalled"]);
 
 function foundOf(asked: readonly { readonly id: string }[], rows: readonly DispatchRow[]): Found[] {
   const byId = new Map(rows.map((row) => [row.id, dispatchOf(row)]));

@@ -9,7 +9,7 @@ import { createMask } from "../secrets/mask.ts";
 import type { Adapter } from "./adapter.ts";
 import { callAdapter, type OpenHttp } from "./call-adapter.ts";
 import { type CredentialPlan, missingOf } from "./credentials.ts";
-import { type DispatchResult, failed, keepable } from "./dispatch-result.ts";
+import { type DispatchResult, keepable, uncalled } from "./dispatch-result.ts";
 import type { DispatchStore } from "./dispatch-store.ts";
 import { LiveActionDispatch } from "./entities.ts";
 import { missingCredentials, requestWarnings } from "./simulate-dispatch.ts";
@@ -110,10 +110,10 @@ export class Performer {
       return await callAdapter({ openHttp: this.#ports.openHttp, stopping: this.stopping }, job);
     } catch (error) {
       // Of the credential store: nobody was called.
-      if (error instanceof DomainFailure) return failed(error.code, error.message, { message: error.message });
+      if (error instanceof DomainFailure) return uncalled(error.code, error.message, { message: error.message });
       const message = "The credentials could not be read, so nobody was contacted.";
       this.#ports.log.warn({ requestId, message: (error as Error).message }, "live_action.credentials_unread");
-      return failed("credentials_unreadable", message, { message });
+      return uncalled("credentials_unreadable", message, { message });
     }
   }
 
@@ -146,7 +146,7 @@ export class Performer {
   }
 }
 
-const tooLate = failed(
+const tooLate = uncalled(
   "node_too_slow",
   "This server was too slow to begin in time, so nobody was contacted. Try again.",
 );

@@ -145,6 +145,23 @@ describe("cost and quota", () => {
     expect(await usage(tenant)).toEqual([]);
   });
 
+  test("are given back where the credentials can't be opened, so that nobody was called", async () => {
+    const tenant = await tenantWith("acme");
+    await allow(tenant, { callsPerDay: 1, costPerCall: 3, budgetPerMonth: 4 });
+    const param = { name: "acme_key", isRequired: true, isSecret: true, description: "" } as const;
+    // Of a key of its own, by which the tenant's are not sealed.
+    const stranger = await dispatchWorld(database.orm, [scriptedAdapter({ asked, credentials: [param] })]);
+    const before = asked.length;
+    for (const _time of [1, 2]) {
+      const ended = await stranger.dispatch(tenant, {});
+      expect([ended, await stranger.row(ended.id)]).toMatchObject(
+        Array(2).fill({ status: "FAILED", error: "secrets_key_missing", cost: 0 }),
+      );
+    }
+    expect([asked.length, await usage(tenant)]).toEqual([before, []]);
+    expect(await world.dispatch(tenant, {})).toMatchObject({ status: "SUCCEEDED", cost: 3 });
+  });
+
   test("are told of the days asked for only", async () => {
     const tenant = await tenantWith("acme");
     await world.dispatch(tenant, { vendorId: "acme" });
