@@ -93,18 +93,19 @@ test("of those that are written together, what is there already is left out, and
 });
 
 test("what is written together is written in the same order by every node, so that none waits for another that waits", async () => {
-  const tenant = await makeTenant(database.orm, newId());
-  const undone = [newId(), newId(), newId()];
+  // A table of its own: in one that was written to before, rows stand where there is room.
+  const fresh = await createTestDatabase();
+  const tenant = await makeTenant(fresh.orm, newId());
+  const undone = [newId(), newId(), newId()].toSorted();
   const rows = undone.map((rollbackOfId, index): NewDispatch => {
     const requestId = `request-${9 - index}`;
     return { ...newDispatch(tenant.id, requestId), operation: "rollbackLiveAction", rollbackOfId };
   });
   const plain = ["c", "a", "b"].map((requestId) => newDispatch(tenant.id, requestId));
-  await insertDispatches(executePrepared(database.orm, tenant.id), [...rows.toReversed(), ...plain], false);
+  await insertDispatches(executePrepared(fresh.orm, tenant.id), [...rows.toReversed(), ...plain], false);
   const sql = "select rollback_of_id, request_id from live_action_dispatch where tenant_id = ? order by ctid";
-  const written = await database.orm.em
-    .fork()
-    .execute<{ rollback_of_id: string; request_id: string }[]>(sql, [tenant.id]);
+  const written = await fresh.orm.em.fork().execute<{ rollback_of_id: string; request_id: string }[]>(sql, [tenant.id]);
+  await fresh.close();
   expect(written.map((row) => row.rollback_of_id ?? row.request_id)).toEqual([...undone, "a", "b", "c"]);
 });
 
