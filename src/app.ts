@@ -13,6 +13,7 @@ import { type DatabaseAddress, endpointOf } from "./database/address.ts";
 import { migrate } from "./database/migrate.ts";
 import { type Orm, openOrm } from "./database/orm.ts";
 import { openRequestOrm } from "./database/request-orm.ts";
+import { executePrepared } from "./database/statement.ts";
 import { entities } from "./entities.ts";
 import { createEgressPolicy, type EgressPolicy } from "./executors/egress.ts";
 import { type Edge, openEdge } from "./graphql/server.ts";
@@ -185,8 +186,8 @@ async function letAdminIn(
 }
 
 /** Which tenants are disabled: known before anything is done for one. */
-async function watchTenants({ em }: Orm, { log, closers }: { readonly log: Log; readonly closers: Closers }) {
-  const tenants = new DisabledTenants({ em: () => em.fork(), log });
+async function watchTenants(orm: Orm, { log, closers }: { readonly log: Log; readonly closers: Closers }) {
+  const tenants = new DisabledTenants({ execute: executePrepared(orm, "", limits.disabledTenantsBelievedMs), log });
   closers.push(() => tenants.stop());
   await tenants.start();
   return tenants;

@@ -5,6 +5,7 @@ import { limits } from "../../src/core/limits.ts";
 import { createLog } from "../../src/core/log.ts";
 import { migrate } from "../../src/database/migrate.ts";
 import { openOrm } from "../../src/database/orm.ts";
+import { executePrepared } from "../../src/database/statement.ts";
 import { entities } from "../../src/entities.ts";
 import type { Plan } from "../../src/playbooks/plan.ts";
 import { createPlaybookCatalogue } from "../../src/playbooks/playbook-catalogue.ts";
@@ -45,7 +46,7 @@ export async function openEngine(
   });
   const readSecrets = async () => new Map<string, string>();
   const hub = new Hub();
-  const tenants = new DisabledTenants({ em: () => orm.em.fork(), log });
+  const tenants = new DisabledTenants({ execute: executePrepared(orm, ""), log });
   await tenants.renew();
   const engine = new Engine({
     address: place,

@@ -2,14 +2,15 @@ import type { EntityManager } from "@mikro-orm/postgresql";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { RegularLook } from "../core/regular-look.ts";
+import { type Execute, statement } from "../database/statement.ts";
 import { Tenant } from "./entities.ts";
 
 /** The channel on which nodes tell each other that a tenant was disabled or enabled; the payload is its id. */
 export const tenantChannel = "riposte_tenant";
 
 export interface DisabledTenantsPorts {
-  /** A fork of its own for each look, of nobody's tenant. */
-  readonly em: () => EntityManager;
+  /** As the owner of the tables. It gives up soon: while one look waits, none else begins, and nothing else does on this node. */
+  readonly execute: Execute;
   readonly log: Log;
 }
 
@@ -81,7 +82,7 @@ export class DisabledTenants {
 
   async #read(): Promise<void> {
     const startedAt = performance.now();
-    const rows = await this.#ports.em().execute<{ id: string }[]>(disabledSql);
+    const rows = await this.#ports.execute<{ id: string }>(disabledStatement, []);
     const before = this.#ids;
     this.#ids = new Set(rows.map(({ id }) => id));
     this.#readAt = startedAt;
@@ -89,7 +90,7 @@ export class DisabledTenants {
   }
 }
 
-const disabledSql = "select id from tenant where disabled_at is not null";
+const disabledStatement = statement("disabled-tenants", "select id from tenant where disabled_at is not null");
 
 /** The same of one tenant, read for certain: where people have waited, and what they decided is about to be done. */
 export async function isTenantDisabled(em: EntityManager, tenantId: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import { globalId } from "../../src/core/global-id.ts";
 import { newId } from "../../src/core/ids.ts";
 import { limits } from "../../src/core/limits.ts";
 import { silentLog } from "../../src/core/log.ts";
+import { type Execute, executePrepared } from "../../src/database/statement.ts";
 import { DisabledTenants, isTenantDisabled } from "../../src/tenancy/disabled-tenants.ts";
 import type { Tenant } from "../../src/tenancy/entities.ts";
 import { type SetTenantEnabledInput, setTenantEnabled } from "../../src/tenancy/set-tenant-enabled.ts";
@@ -14,6 +15,7 @@ let database: TestDatabase;
 let host: Tenant;
 let number = 0;
 const em = () => database.orm.em.fork();
+const execute: Execute = (...asked) => executePrepared(database.orm, "")(...asked);
 beforeAll(async () => {
   database = await createTestDatabase();
   host = await makeTenant(database.orm, "default");
@@ -108,7 +110,11 @@ describe("what a node knows of disabled tenants", () => {
   test("is what was committed before it was asked to read them again, however many ask", async () => {
     const tenant = await customer();
     let reads = 0;
-    const known = new DisabledTenants({ em: counted(() => (reads += 1)), log: silentLog });
+    const counted: Execute = (...asked) => {
+      reads += 1;
+      return execute(...asked);
+    };
+    const known = new DisabledTenants({ execute: counted, log: silentLog });
     const told: boolean[] = [];
     await known.renew();
     known.onDisabled(() => told.push(known.isDisabled(tenant.id)));
@@ -131,15 +137,12 @@ describe("what a node knows of disabled tenants", () => {
     const tenant = await customer();
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     let isHeld = true;
-    const real = em();
-    const slow = {
-      async execute(sql: string) {
-        const rows = await real.execute(sql);
-        if (isHeld) await held;
-        return rows;
-      },
+    const slow: Execute = async <Row>(...asked: Parameters<Execute>) => {
+      const rows = await execute<Row>(...asked);
+      if (isHeld) await held;
+      return rows;
     };
-    const known = new DisabledTenants({ em: () => slow as never, log: silentLog });
+    const known = new DisabledTenants({ execute: slow, log: silentLog });
     const first = known.renew();
     await expect.poll(() => isHeld).toBe(true);
     await set({ tenant: tenant.name, enabled: false });
@@ -152,14 +155,11 @@ describe("what a node knows of disabled tenants", () => {
 
   test("is not believed before it was read, nor while it can't be", async () => {
     let isAway = true;
-    const real = em();
-    const sometimes = {
-      execute: async (sql: string) => {
-        if (isAway) throw new Error("The database is away.");
-        return real.execute(sql);
-      },
+    const sometimes: Execute = async (...asked) => {
+      if (isAway) throw new Error("The database is away.");
+      return execute(...asked);
     };
-    const known = new DisabledTenants({ em: () => sometimes as never, log: silentLog });
+    const known = new DisabledTenants({ execute: sometimes, log: silentLog });
     await expect(known.start()).rejects.toThrow("The database is away.");
     await expect(known.believable()).rejects.toThrow("The database is away.");
     isAway = false;
@@ -169,17 +169,10 @@ describe("what a node knows of disabled tenants", () => {
 
   test("is read again and again without anybody asking", async () => {
     const tenant = await customer();
-    const known = new DisabledTenants({ em, log: silentLog });
+    const known = new DisabledTenants({ execute, log: silentLog });
     await known.start();
     await set({ tenant: tenant.name, enabled: false });
     await expect.poll(() => known.isDisabled(tenant.id), { timeout: 20_000 }).toBe(true);
     await known.stop();
   });
 });
-
-function counted(onRead: () => void) {
-  return () => {
-    onRead();
-    return em();
-  };
-}
