@@ -1,12 +1,12 @@
-import { randomBytes } from "node:crypto";
+import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { link, mkdir, open, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { sha256 } from "../core/json.ts";
 
-/** A key of AES-256-GCM; its bytes can't be read back out of it. */
+/** A key of AES-256-GCM; its bytes show nowhere unless they are exported. */
 export interface SecretsKey {
   readonly id: string;
-  readonly key: CryptoKey;
+  readonly key: KeyObject;
 }
 
 /** The first key encrypts; each decrypts what names it. */
@@ -35,7 +35,7 @@ const keyId = /^[A-Za-z0-9_.-]{1,64}$/;
 export async function openKeyRing({ secretsKey, dataDirectory }: KeyRingOptions): Promise<KeyRing> {
   const file = path.join(dataDirectory, keyFileName);
   let text = secretsKey ?? (await readOrMakeFile(file));
-  let keys = await importKeys(text, secretsKey === undefined ? file : "SECRETS_KEY");
+  let keys = importKeys(text, secretsKey === undefined ? file : "SECRETS_KEY");
   return {
     // parseKeys answers at least one.
     get current() {
@@ -46,11 +46,14 @@ export async function openKeyRing({ secretsKey, dataDirectory }: KeyRingOptions)
       if (secretsKey !== undefined) return;
       const found = await readIfThere(file).catch(() => undefined);
       if (found === undefined || found === text) return;
-      const imported = await importKeys(found, file).catch(() => undefined);
-      if (!imported) return;
-      // One that is gone from the file may still be needed for what was read before it went.
-      keys = new Map([...imported, ...[...keys].filter(([id]) => !imported.has(id))]);
-      text = found;
+      try {
+        const imported = importKeys(found, file);
+        // One that is gone from the file may still be needed for what was read before it went.
+        keys = new Map([...imported, ...[...keys].filter(([id]) => !imported.has(id))]);
+        text = found;
+      } catch {
+        // Half written: what was read before holds.
+      }
     },
   };
 }
@@ -65,11 +68,9 @@ export function keyIdsIn(text: string, origin: string): readonly string[] {
   return [...parseKeys(text, origin).keys()];
 }
 
-async function importKeys(text: string, origin: string): Promise<ReadonlyMap<string, SecretsKey>> {
+function importKeys(text: string, origin: string): ReadonlyMap<string, SecretsKey> {
   const keys = [...parseKeys(text, origin)];
-  return new Map(
-    await Promise.all(keys.map(async ([id, bytes]) => [id, { id, key: await importKey(bytes) }] as const)),
-  );
+  return new Map(keys.map(([id, bytes]) => [id, { id, key: createSecretKey(bytes) }]));
 }
 
 /**
@@ -105,10 +106,6 @@ function decodeKey(text: string): Buffer | undefined {
 /** Tells keys apart and nothing of them: a hash of 256 random bits, under a label so that it is no other use's hash. */
 function derivedId(bytes: Buffer): string {
   return sha256(Buffer.concat([Buffer.from("riposte secrets key id\n"), bytes])).slice(0, 16);
-}
-
-function importKey(bytes: Buffer): Promise<CryptoKey> {
-  return crypto.subtle.importKey("raw", new Uint8Array(bytes), { name: "AES-GCM" }, false, ["encrypt", "decrypt"]);
 }
 
 async function readOrMakeFile(file: string): Promise<string> {

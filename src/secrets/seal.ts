@@ -1,6 +1,9 @@
-import { CompactEncrypt, compactDecrypt, type JWEHeaderParameters } from "jose";
+import type { KeyObject } from "node:crypto";
+import { CompactEncrypt } from "jose";
 import { StateFailure } from "../core/failures.ts";
+import type { Json } from "../core/json.ts";
 import type { KeyRing } from "./key-ring.ts";
+import { openJwe } from "./open-jwe.ts";
 
 /** What a value is sealed for. It opens for exactly this and nothing else: moved to another row it is of no use. */
 export interface SealedFor {
@@ -51,13 +54,13 @@ export function createSealer(keyRing: KeyRing): Sealer {
     },
     seal: (plaintext, sealedFor) => encrypt(encoder.encode(plaintext), sealedFor),
     async open(sealed, { tenantId, purpose }) {
-      const { plaintext, protectedHeader } = await decrypt(sealed, keyRing);
-      if (protectedHeader["sub"] !== tenantId || protectedHeader["aud"] !== purpose) throw unreadable();
+      const { plaintext, header } = await decrypt(sealed, keyRing);
+      if (header["sub"] !== tenantId || header["aud"] !== purpose) throw unreadable();
       return decoder.decode(plaintext);
     },
     async reseal(sealed) {
-      const { plaintext, protectedHeader } = await decrypt(sealed, keyRing);
-      const { sub, aud } = protectedHeader;
+      const { plaintext, header } = await decrypt(sealed, keyRing);
+      const { sub, aud } = header;
       if (typeof sub !== "string" || typeof aud !== "string") throw unreadable();
       return encrypt(plaintext, { tenantId: sub, purpose: aud });
     },
@@ -71,29 +74,31 @@ function headerOf(kid: string) {
 
 async function decrypt(sealed: string, keyRing: KeyRing) {
   try {
-    return await compactDecrypt(sealed, (header) => keyFor(header, keyRing), {
-      keyManagementAlgorithms: ["dir"],
-      contentEncryptionAlgorithms: ["A256GCM"],
-    });
+    return await openJwe(sealed, (keyId) => keyFor(keyId, keyRing));
   } catch (error) {
     if (error instanceof StateFailure) throw error;
     throw unreadable(error);
   }
 }
 
-async function keyFor({ kid }: JWEHeaderParameters, keyRing: KeyRing): Promise<CryptoKey> {
-  if (kid !== undefined && !keyRing.find(kid)) await keyRing.reload();
-  const found = kid === undefined ? undefined : keyRing.find(kid);
+async function keyFor(keyId: Json | undefined, keyRing: KeyRing): Promise<KeyObject> {
+  if (typeof keyId !== "string") throw missing(keyId);
+  if (!keyRing.find(keyId)) await keyRing.reload();
+  const found = keyRing.find(keyId);
   if (found) return found.key;
-  throw new StateFailure(
+  throw missing(keyId);
+}
+
+function missing(keyId: Json | undefined): StateFailure {
+  return new StateFailure(
     "secrets_key_missing",
-    `This was encrypted with the key ${shownId(kid)}, which this server lacks: add it to SECRETS_KEY.`,
+    `This was encrypted with the key ${shownId(keyId)}, which this server lacks: add it to SECRETS_KEY.`,
   );
 }
 
 /** The header is not verified at this point, so the id may be anything. */
-function shownId(kid: string | undefined): string {
-  return kid !== undefined && /^[A-Za-z0-9_.-]{1,64}$/.test(kid) ? `"${kid}"` : "of an unknown id";
+function shownId(keyId: Json | undefined): string {
+  return typeof keyId === "string" && /^[A-Za-z0-9_.-]{1,64}$/.test(keyId) ? `"${keyId}"` : "of an unknown id";
 }
 
 function unreadable(cause?: unknown): StateFailure {
