@@ -121,9 +121,9 @@ export async function startRunEngine(parts: RunEngineParts) {
 
 /** Of a disabled tenant no secret is opened for a vendor; since every call asks for its secrets first, no vendor is called. */
 function unlessDisabled(tenants: TenantGate, read: ReadSecrets): ReadSecrets {
-  return async (tenantId, names) => {
+  return async (tenantId, names, found) => {
     await tenants.believable();
-    if (!tenants.isDisabled(tenantId)) return read(tenantId, names);
+    if (!tenants.isDisabled(tenantId)) return read(tenantId, names, found);
     throw new StateFailure("tenant_disabled", "The tenant is disabled, so nobody was contacted.");
   };
 }

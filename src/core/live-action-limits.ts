@@ -11,6 +11,10 @@ export const liveActionLimits = {
   dispatchLookMs: 50,
   /** All of a tenant's are listed at once; there are a few for each pair. */
   policiesPerTenantMax: 1_000,
+  /** What tenants said last, as one node remembers it: a policy is some hundred bytes. */
+  governanceBytesMax: 16 * 1024 * 1024,
+  /** How often a dispatch is decided anew since its tenant says something else by now; then it goes by what was read just before. */
+  governanceChangesMax: 5,
   /** How long people have to decide about a dispatch where no policy says, and the most that one may say: its credentials are kept as long. */
   approvalMinutesDefault: 24 * 60,
   approvalMinutesMax: 30 * 24 * 60,

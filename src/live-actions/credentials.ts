@@ -69,6 +69,11 @@ export interface CredentialPlan {
   readonly isWithheld: boolean;
 }
 
+/** The secrets that the credentials come from. */
+export function namesOf({ sources }: CredentialPlan): readonly string[] {
+  return [...new Set([...sources.values()].flatMap((source) => ("secret" in source ? [source.secret] : [])))];
+}
+
 interface CredentialSearch {
   readonly given: GivenCredentials;
   /** Which of the tenant's secrets there are, of those that could be asked for. */

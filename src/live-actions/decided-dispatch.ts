@@ -90,7 +90,7 @@ async function approve(em: EntityManager, registry: Registry, dispatch: LiveActi
     return;
   }
   const { capability, vendorId, timeoutMs } = adapter;
-  const { policies } = await readGovernance(em, tenantId, { capability, secretNames: [] });
+  const { policies } = await readGovernance(em, { tenantId, capability, secretNames: [] });
   const cost = costOf(policies, adapter);
   const refusal = await refuseBeyondQuota(em, tenantId, { vendorId, capability, cost });
   if (refusal) await completeDispatch(em, dispatch, refusal);
@@ -110,7 +110,8 @@ async function begin(ports: DecidedPorts, dispatch: LiveActionDispatch, since: n
   if (!adapter) return;
   const request = await openRequest(ports.sealer, dispatch);
   const given = new Map(request.given);
-  const { stored } = await readGovernance(ports.em(), tenantId, {
+  const { stored } = await readGovernance(ports.em(), {
+    tenantId,
     capability: adapter.capability,
     secretNames: secretNamesOf(adapter, given),
   });

@@ -1,5 +1,6 @@
 import type { Approver } from "../approvals/approver.ts";
 import { newId } from "../core/ids.ts";
+import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { createOneByOne } from "../core/one-by-one.ts";
 import { createMask } from "../secrets/mask.ts";
@@ -8,13 +9,13 @@ import type { OperationContext } from "../tenancy/operation-context.ts";
 import { type AcceptedRequest, acceptRequest, type LiveActionInput } from "./accept-request.ts";
 import { insertWaiting, requestPurpose, sealable } from "./ask-approval.ts";
 import { chooseVendor } from "./choose-vendor.ts";
-import { type CredentialPlan, planCredentials, secretNamesOf } from "./credentials.ts";
+import { type CredentialPlan, namesOf, planCredentials, secretNamesOf } from "./credentials.ts";
 import { type DispatchResult, keepable } from "./dispatch-result.ts";
 import { insertDispatch, type NewDispatch } from "./dispatch-rows.ts";
-import type { DispatchStore } from "./dispatch-store.ts";
+import type { Begun, DispatchStore } from "./dispatch-store.ts";
 import type { DispatchWatch } from "./dispatch-watch.ts";
 import type { LiveActionDispatch } from "./entities.ts";
-import { approversOf, costOf, type Governance } from "./governance.ts";
+import { approversOf, costOf, type Governance, type GovernanceQuestion } from "./governance.ts";
 import { answerKnown } from "./known-dispatch.ts";
 import type { Performer, PerformerPorts } from "./performer.ts";
 import type { Registered, Registry } from "./registry.ts";
@@ -58,11 +59,8 @@ export async function dispatchLiveAction(
   mode: LiveActionDispatch["mode"] = input.dryRun === true ? "DRY_RUN" : "LIVE",
 ): Promise<LiveActionDispatch> {
   const request = acceptRequest(ports.registry, input);
-  const governance = await governanceFor(ctx, ports, request);
-  const decision = await decide(ports.registry, request, { governance, mode, mayRedirect: mayRedirect(ctx) });
   const operation = mode === "DRY_RUN" && input.dryRun !== true ? "dryRunLiveAction" : "dispatchLiveAction";
-  const since = performance.now();
-  const dispatch = await begin(ctx, ports, { operation, request, decision, mode });
+  const { decision, dispatch, secrets: found, since } = await decideAndBegin(ctx, ports, { operation, request, mode });
   if (!dispatch) return answerKnown(ctx, ports, { ...request, mode });
   ports.news.tellTenant(ctx.tenantId);
   if (decision.what === "call" && dispatch.state === "RUNNING") {
@@ -70,10 +68,47 @@ export async function dispatchLiveAction(
     const { target, params, secrets } = request;
     const { adapter } = registered;
     const { timeoutMs } = input;
-    return ports.performer.perform({ dispatch, adapter, target, params, secrets, credentials, timeoutMs, since });
+    return ports.performer.perform({
+      dispatch,
+      adapter,
+      target,
+      params,
+      secrets,
+      credentials,
+      found,
+      timeoutMs,
+      since,
+    });
   }
   logAnswer(ports.log, dispatch);
   return dispatch;
+}
+
+/**
+ * Decides by what the tenant said last, and writes the dispatch down if it still says so; else decides anew. What takes a transaction of its own is
+ * decided by what the tenant says now.
+ */
+async function decideAndBegin(ctx: OperationContext, ports: DispatchPorts, beginning: Beginning) {
+  const { registry, store } = ports;
+  const { request, mode } = beginning;
+  const question = questionOf(ctx, registry, request);
+  const circumstances = { mode, mayRedirect: mayRedirect(ctx) };
+  for (let changes = 0; ; changes += 1) {
+    const isRestless = changes >= limits.governanceChangesMax;
+    let governance = await (isRestless ? store.readGovernance(question) : store.governance(question));
+    let decision = await decide(registry, request, { ...circumstances, governance });
+    if (!isOneStatement(decision) && !isRestless) {
+      governance = await store.readGovernance(question);
+      decision = await decide(registry, request, { ...circumstances, governance });
+    }
+    const expected = isRestless ? undefined : { question, said: governance.said };
+    const begun = await begin(ctx, ports, { ...beginning, decision, expected });
+    if (begun.said === undefined) return { ...begun, decision };
+  }
+}
+
+function isOneStatement(decision: Decision): boolean {
+  return decision.what === "answer" || (decision.what === "call" && !decision.call.isBounded);
 }
 
 /** Who may put another address into the credential store may as well send what is stored to one. */
@@ -81,14 +116,14 @@ export function mayRedirect({ permissions }: OperationContext): boolean {
   return permissions.has("secret:write");
 }
 
-function governanceFor(
+function questionOf(
   { tenantId }: OperationContext,
-  { registry, store }: DispatchPorts,
+  registry: Registry,
   { capability, given }: AcceptedRequest,
-): Promise<Governance> {
+): GovernanceQuestion {
   const adapters = registry.vendorsOf(capability).flatMap((id) => registry.find(id, capability)?.adapter ?? []);
   const secretNames = [...new Set(adapters.flatMap((adapter) => secretNamesOf(adapter, given)))];
-  return store.governance({ tenantId, capability, secretNames });
+  return { tenantId, capability, secretNames };
 }
 
 interface Circumstances {
@@ -118,18 +153,20 @@ async function decide(registry: Registry, request: AcceptedRequest, circumstance
   return approvers ? { what: "ask", call, approvers } : { what: "call", call };
 }
 
-interface Beginning extends Pick<NewDispatch, "operation"> {
+interface Beginning extends Pick<NewDispatch, "operation" | "mode"> {
   readonly request: AcceptedRequest;
-  readonly decision: Decision;
-  readonly mode: LiveActionDispatch["mode"];
 }
 
-/** Writes the dispatch down. @returns Undefined where there is one of this request already. */
+interface Decided extends Beginning, Pick<NewDispatch, "expected"> {
+  readonly decision: Decision;
+}
+
+/** Writes the dispatch down. */
 async function begin(
   { em, tenantId, actor, ...ctx }: OperationContext,
   { sealer, store }: DispatchPorts,
-  { operation, request, decision, mode }: Beginning,
-): Promise<LiveActionDispatch | undefined> {
+  { operation, request, decision, mode, expected }: Decided,
+): Promise<Begun> {
   const { requestId, capability, caseId, requestedBy, inputHash, shown } = request;
   const id = newId();
   const givenCredentials = shown.credentials;
@@ -150,20 +187,27 @@ async function begin(
     const result = keepable({ ...decision.result, warnings }, createMask(request.secrets));
     const state = { name: "COMPLETED", result } as const;
     const { vendorId } = decision;
-    return store.insert({ ...said, id, tenantId, actor, mode, params, vendorId, cost: 0, state });
+    return store.insert({ ...said, id, tenantId, actor, mode, params, vendorId, cost: 0, state, expected });
   }
-  const { registered, cost, isBounded } = decision.call;
+  const { registered, credentials, cost, isBounded } = decision.call;
   const { adapter } = registered;
   const row = { ...said, id, tenantId, actor, mode, params: shown.params, vendorId: adapter.vendorId };
   if (decision.what === "ask") {
     const text = sealable(request, mayRedirect({ em, tenantId, actor, ...ctx }));
     const sealed = await sealer.seal(text, requestPurpose(tenantId, id));
     const state = { name: "AWAITING_APPROVAL", approvalId: newId(), sealed } as const;
-    return insertWaiting(em, { ...row, cost: 0, state }, { adapter, approvers: decision.approvers });
+    return begunAlone(insertWaiting(em, { ...row, cost: 0, state }, { adapter, approvers: decision.approvers }));
   }
   const state = { name: "RUNNING", timeoutMs: adapter.timeoutMs } as const;
   const running: NewDispatch = { ...row, cost, state };
-  return isBounded ? insertWithinQuota({ em, adapter }, running) : store.insert(running);
+  if (isBounded) return insertWithinQuota({ em, adapter }, running);
+  return store.insert({ ...running, expected, secretNames: namesOf(credentials) });
+}
+
+/** What was written in a transaction of its own. */
+async function begunAlone(work: Promise<LiveActionDispatch | undefined>): Promise<Begun> {
+  const since = performance.now();
+  return { dispatch: await work, said: undefined, secrets: undefined, since };
 }
 
 // All of them lock the policy: they would wait for each other with a connection in each one's hand, and leave none to other tenants.
@@ -173,7 +217,7 @@ const oneByOne = createOneByOne();
 export function insertWithinQuota(
   { em, adapter }: { readonly em: OperationContext["em"]; readonly adapter: Registered["adapter"] },
   running: NewDispatch,
-): Promise<LiveActionDispatch | undefined> {
+): Promise<Begun> {
   const { vendorId, capability } = adapter;
   const reserve = async (inner: OperationContext["em"]) => {
     const refusal = await refuseBeyondQuota(inner, running.tenantId, { vendorId, capability, cost: running.cost });
@@ -181,7 +225,7 @@ export function insertWithinQuota(
     const result = { ...refusal, warnings: requestWarnings(running.capability) };
     return insertDispatch(inner, { ...running, cost: 0, state: { name: "COMPLETED", result } });
   };
-  return oneByOne(`${running.tenantId} ${capability}`, () => em.transactional(reserve));
+  return oneByOne(`${running.tenantId} ${capability}`, () => begunAlone(em.transactional(reserve)));
 }
 
 function logAnswer(

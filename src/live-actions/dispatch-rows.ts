@@ -3,11 +3,14 @@ import { auditedEach, auditJson } from "../audit/record-audit.ts";
 import type { JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import { type Execute, executeIn, statement } from "../database/statement.ts";
+import type { SealedSecret } from "../secrets/credential-store.ts";
 import type { Actor } from "../tenancy/operation-context.ts";
 import type { AcceptedRequest } from "./accept-request.ts";
 import { auditedEnd, beginningDeed } from "./audit-dispatch.ts";
 import type { DispatchResult } from "./dispatch-result.ts";
-import { LiveActionDispatch } from "./entities.ts";
+import type { LiveActionDispatch } from "./entities.ts";
+import { askedSql, type GovernanceQuestion, questionJson } from "./governance.ts";
+import { type DispatchRow, dispatchOf, type FoundRow, foundOf } from "./read-dispatch-row.ts";
 
 /** Dispatches are read as they are now: an identity map would answer what it read before. */
 export const unshared = { disableIdentityMap: true } as const;
@@ -29,6 +32,20 @@ export interface NewDispatch
   readonly state: DispatchStart;
   readonly rollbackOfId?: string;
   readonly reason?: string | undefined;
+  /** What its tenant has to say for it to be written, where that was not read just now. */
+  readonly expected?: { readonly question: GovernanceQuestion; readonly said: string } | undefined;
+  /** The secrets that a call needs at once. */
+  readonly secretNames?: readonly string[] | undefined;
+}
+
+/** What became of a dispatch that was to be written. */
+export interface Written {
+  /** Undefined where there is one of this request already, or another that rolls the same one back; and where `said` is there. */
+  readonly dispatch: Found;
+  /** What its tenant says, which is not what was expected: nothing was written. */
+  readonly said: string | undefined;
+  /** Those of `secretNames` that there are, where it runs; undefined where it does not say which it needs. */
+  readonly secrets: readonly SealedSecret[] | undefined;
 }
 
 /** How a dispatch begins: with its result where nobody is called, running, or asking first. */
@@ -46,7 +63,7 @@ type Found = LiveActionDispatch | undefined;
 
 /** {@link insertDispatches} of one, in the transaction of `em`. */
 export async function insertDispatch(em: EntityManager, row: NewDispatch): Promise<Found> {
-  return (await insertDispatches(executeIn(em), [row], true))[0];
+  return (await insertDispatches(executeIn(em), [row], true))[0]?.dispatch;
 }
 
 /** {@link completeDispatches} of one, in the transaction of `em`. */
@@ -59,16 +76,39 @@ export async function completeDispatch(
 }
 
 /**
- * Writes dispatches of a tenant down, what they use where they run, and their entries in the audit trail, by one statement.
+ * Writes dispatches of a tenant down, what they use where they run, and their entries in the audit trail, by one statement; but none whose tenant
+ * says something else by now than it expects.
  * @param isHeard Whether other nodes are to be told at once; else they look a little later.
- * @returns In their order; undefined where there is one of this request already, or another that rolls the same one back.
+ * @returns In their order.
  */
 export async function insertDispatches(
   execute: Execute,
   rows: readonly NewDispatch[],
   isHeard: boolean,
-): Promise<Found[]> {
-  return foundOf(rows, await execute<DispatchRow>(insertStatement, [JSON.stringify(rows.map(bornJson)), isHeard]));
+): Promise<Written[]> {
+  const questions = rows.map(({ expected }) =>
+    expected ? JSON.stringify(questionJson(expected.question, expected.said)) : undefined,
+  );
+  const distinct = [...new Set(questions.filter((question) => question !== undefined))];
+  const numbers = new Map(distinct.map((question, index) => [question, index + 1]));
+  const given = rows.map((row, index) => ({ ...bornJson(row), question: numbers.get(questions[index] ?? "") }));
+  const values = [`[${distinct.join(",")}]`, JSON.stringify(given), isHeard];
+  const written = new Map((await execute<WrittenRow>(insertStatement, values)).map((found) => [found.id, found]));
+  return rows.map(({ id, secretNames }) => {
+    const { row, said, secrets } = written.get(id) ?? {};
+    return {
+      dispatch: row ? dispatchOf(row) : undefined,
+      said: said ?? undefined,
+      secrets: secretNames && (secrets ?? []),
+    };
+  });
+}
+
+interface WrittenRow {
+  readonly id: string;
+  readonly row: DispatchRow | null;
+  readonly said: string | null;
+  readonly secrets: readonly SealedSecret[] | null;
 }
 
 /**
@@ -86,7 +126,7 @@ export async function completeDispatches(
     ...{ id, tenant_id: tenantId, is_uncalled: result.isUncalled ?? result.status === "SIMULATED" },
     ...resultJson(result),
   }));
-  return foundOf(ends, await execute<DispatchRow>(completeStatement, [JSON.stringify(json), isHeard]));
+  return foundOf(ends, await execute<FoundRow>(completeStatement, [JSON.stringify(json), isHeard]));
 }
 
 /** Lets a dispatch run that was asked about, and counts it. @returns Undefined where it does not wait any more. */
@@ -95,7 +135,7 @@ export async function runDispatch(
   { id, tenantId }: Pick<LiveActionDispatch, "id" | "tenantId">,
   { cost, timeoutMs }: { readonly cost: number; readonly timeoutMs: number },
 ): Promise<Found> {
-  const rows = await executeIn(em)<DispatchRow>(runStatement, [cost, leaseOf(timeoutMs), id, tenantId]);
+  const rows = await executeIn(em)<FoundRow>(runStatement, [cost, leaseOf(timeoutMs), id, tenantId]);
   return foundOf([{ id }], rows)[0];
 }
 
@@ -112,7 +152,11 @@ function bornJson(row: NewDispatch): object {
     ...{ target: row.target, params: row.params, given_credentials: Object.keys(given).length === 0 ? null : given },
     ...{ case_id: row.caseId, requested_by: row.requestedBy, actor_kind: actor.kind, actor_name: actor.name },
     ...{ actor_id: actor.id, input_hash: row.inputHash, cost: row.cost, reason: row.reason },
-    ...{ rollback_of_id: row.rollbackOfId, audit: auditJson({ tenantId, actor }, beginningDeed(row)) },
+    ...{
+      rollback_of_id: row.rollbackOfId,
+      secret_names: row.secretNames,
+      audit: auditJson({ tenantId, actor }, beginningDeed(row)),
+    },
     ...startJson(state),
   };
 }
@@ -150,10 +194,10 @@ const given = `given as materialized (
 
 // In the order of what they undo, and of their requests: two nodes that write the same ones don't wait for each other, of which the database would
 // notice a second later.
-const insertStatement = statement(
+export const insertStatement = statement(
   "insert-dispatches",
   `
-with ${given}, born as (
+with ${askedSql}, ${given}, born as (
   insert into live_action_dispatch (id, tenant_id, created_at, request_id, mode, state, capability, vendor_id, target, params,
     given_credentials, sealed_credentials, case_id, requested_by, actor_kind, actor_name, actor_id, input_hash, cost, approval_id, rollback_of_id, reason,
     lease_until, status, summary, details, error, warnings, completed_at)
@@ -161,14 +205,23 @@ with ${given}, born as (
     given_credentials, sealed_credentials, case_id, requested_by, actor_kind, actor_name, actor_id, input_hash, cost, approval_id, rollback_of_id, reason,
     clock_timestamp() + (item->>'lease_ms')::float8 * interval '1 millisecond', status, summary, details, error, warnings,
     case when status is not null then clock_timestamp() end
-  from given order by rollback_of_id, request_id, mode
+  from given
+  where item ->> 'question' is null or exists (select from asked where number = (item ->> 'question')::int and is_expected)
+  order by rollback_of_id, request_id, mode
   on conflict do nothing
   returning *
 ), used as (${counting("born where state = 'RUNNING'")}
 ), deeds as (
   select given.item -> 'audit' as audit from born join given on given.id = born.id
 ), ${auditedEach("deeds")}
-select born.*, case when ?::boolean then pg_notify('riposte_run', id::text) end as told from born`,
+select given.id, case when born.id is not null then row_to_json(born) end as row,
+  case when not asked.is_expected then asked.said end as said,
+  case when born.state = 'RUNNING' then (
+    select json_agg(json_build_object('name', name, 'sealed', sealed, 'lastUsedAt', last_used_at)) from secret
+    where tenant_id = born.tenant_id and name = any(array(select jsonb_array_elements_text(given.item -> 'secret_names')))
+  ) end as secrets,
+  case when ?::boolean and born.id is not null then pg_notify('riposte_run', born.id::text) end as told
+from given left join born on born.id = given.id left join asked on asked.number = (given.item ->> 'question')::int`,
 );
 
 // By the primary key: as an expression, the tenant makes no plan for an empty table read all that is the tenant's, once there is some.
@@ -193,7 +246,7 @@ with ${given}, done as (
     and used.day = (select max(day) from live_action_usage
       where (tenant_id, capability, vendor_id) = (unspent.tenant_id, unspent.capability, unspent.vendor_id) and calls > 0)
 ), ${auditedEnd("done")}
-select done.*, case when ?::boolean then pg_notify('riposte_run', id::text) end as told from done`,
+select id, row_to_json(done) as row, case when ?::boolean then pg_notify('riposte_run', id::text) end as told from done`,
 );
 
 const runStatement = statement(
@@ -205,27 +258,5 @@ with running as (
   where id = ? and tenant_id = ? and state = 'AWAITING_APPROVAL'
   returning *
 ), used as (${counting("running")})
-select running.*, pg_notify('riposte_run', id::text) as told from running`,
+select id, row_to_json(running) as row, pg_notify('riposte_run', id::text) as told from running`,
 );
-
-/** A row of the table as the driver gives it, by its columns, with times as texts. */
-type DispatchRow = Readonly<Record<string, unknown>> & { readonly id: string };
-
-const times = new Set(["created_at", "lease_until", "completed_at"]);
-const notColumns = new Set(["told", "state_before", "cost_before", "is_uncalled"]);
-
-function foundOf(asked: readonly { readonly id: string }[], rows: readonly DispatchRow[]): Found[] {
-  const byId = new Map(rows.map((row) => [row.id, dispatchOf(row)]));
-  return asked.map(({ id }) => byId.get(id));
-}
-
-/** Not by the ORM: that would take as long as the statement does, for an entity that nobody changes. */
-function dispatchOf(row: DispatchRow): LiveActionDispatch {
-  const fields = Object.entries(row).flatMap(([column, value]) => {
-    if (notColumns.has(column)) return [];
-    const name = column.replace(/_[a-z]/g, ([, letter = ""]) => letter.toUpperCase());
-    if (times.has(column) && typeof value === "string") return [[name, new Date(value)]];
-    return [[name, column === "changed_xid" ? Number(value) : value]];
-  });
-  return Object.setPrototypeOf(Object.fromEntries(fields), LiveActionDispatch.prototype) as LiveActionDispatch;
-}

@@ -1,17 +1,34 @@
+import { ByteBoundedCache } from "../core/byte-bounded-cache.ts";
 import { gathered } from "../core/gathered.ts";
+import { limits } from "../core/limits.ts";
 import { type Execute, isRefusal } from "../database/statement.ts";
-import { completeDispatches, type DispatchEnd, insertDispatches, type NewDispatch } from "./dispatch-rows.ts";
+import {
+  completeDispatches,
+  type DispatchEnd,
+  insertDispatches,
+  type NewDispatch,
+  type Written,
+} from "./dispatch-rows.ts";
 import type { LiveActionDispatch } from "./entities.ts";
-import { type Governance, type GovernanceQuestion, readGovernances } from "./governance.ts";
+import { type Governance, type GovernanceQuestion, governanceOf, readGovernances } from "./governance.ts";
+
+/** What became of a dispatch that was to be written, and when. */
+export interface Begun extends Written {
+  /** By this process' `performance.now()`: before its lease began. */
+  readonly since: number;
+}
 
 /**
  * What every dispatch asks of the database, each a statement and a transaction of its own. Those of a tenant that come while one is under way
  * go together into the next, so that fifty at once cost hardly more than one.
  */
 export interface DispatchStore {
-  governance(question: GovernanceQuestion & { readonly tenantId: string }): Promise<Governance>;
-  /** As `insertDispatch`. */
-  insert(row: NewDispatch): Promise<LiveActionDispatch | undefined>;
+  /** What the tenant said last, as this node heard it: a dispatch that goes by it is written with `expected`, which makes sure of it. */
+  governance(question: GovernanceQuestion): Promise<Governance>;
+  /** What the tenant says now. */
+  readGovernance(question: GovernanceQuestion): Promise<Governance>;
+  /** As `insertDispatches`. What the tenant says instead of what was expected is what it said last from then on. */
+  insert(row: NewDispatch): Promise<Begun>;
   /** As `completeDispatch`. */
   complete(end: DispatchEnd): Promise<LiveActionDispatch | undefined>;
 }
@@ -27,11 +44,34 @@ interface StoreParts {
 }
 
 export function createDispatchStore({ asking, ending, hasPeers }: StoreParts): DispatchStore {
+  const heard = new ByteBoundedCache<Governance>(limits.governanceBytesMax);
+  const hear = (question: GovernanceQuestion, governance: Governance): Governance => {
+    heard.set(keyOf(question), governance, governance.said.length);
+    return governance;
+  };
+  const read = ofTenant((tenantId, questions: readonly GovernanceQuestion[]) =>
+    readGovernances(asking(tenantId), questions),
+  );
+  const readGovernance = async (question: GovernanceQuestion) => hear(question, await read(question));
+  const insert = ofTenant(async (tenantId, rows: readonly NewDispatch[]): Promise<Begun[]> => {
+    const since = performance.now();
+    const written = await insertDispatches(asking(tenantId), rows, hasPeers());
+    return written.map((one) => ({ ...one, since }));
+  });
   return {
-    governance: ofTenant(async (tenantId, questions) => readGovernances(asking(tenantId), tenantId, questions)),
-    insert: ofTenant((tenantId, rows) => insertDispatches(asking(tenantId), rows, hasPeers())),
+    governance: async (question) => heard.get(keyOf(question)) ?? readGovernance(question),
+    readGovernance,
+    async insert(row) {
+      const begun = await insert(row);
+      if (row.expected && begun.said !== undefined) hear(row.expected.question, governanceOf(begun.said));
+      return begun;
+    },
     complete: ofTenant((tenantId, ends) => completeDispatches(ending(tenantId), ends, hasPeers())),
   };
+}
+
+function keyOf({ tenantId, capability, secretNames }: GovernanceQuestion): string {
+  return JSON.stringify([tenantId, capability, secretNames]);
 }
 
 function ofTenant<Item extends { readonly tenantId: string }, Answer>(

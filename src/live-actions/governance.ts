@@ -1,5 +1,6 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import type { Approver } from "../approvals/approver.ts";
+import type { JsonObject } from "../core/json.ts";
 import { type Execute, executeIn, statement } from "../database/statement.ts";
 import type { Adapter } from "./adapter.ts";
 import type { LiveActionPolicy } from "./entities.ts";
@@ -14,61 +15,81 @@ export interface Governance {
   readonly pinnedVendorId: string | undefined;
   /** All of the capability, whichever vendor they are for. */
   readonly policies: readonly Policy[];
-  /** Which secrets the tenant has, of those that were asked for, by this dispatch or another. */
+  /** Which secrets the tenant has, of those that were asked for. */
   readonly stored: ReadonlySet<string>;
+  /** All of that as the database writes it: it is the same as long as this text is. */
+  readonly said: string;
 }
 
 /** What is asked about a tenant. */
 export interface GovernanceQuestion {
+  readonly tenantId: string;
   readonly capability: string;
   /** As many as are credentials of the capability's vendors. */
   readonly secretNames: readonly string[];
 }
 
 /** All that a dispatch has to know of its tenant, by one statement. */
-export async function readGovernance(
-  em: EntityManager,
-  tenantId: string,
-  question: GovernanceQuestion,
-): Promise<Governance> {
-  const [governance] = await readGovernances(executeIn(em), tenantId, [question]);
+export async function readGovernance(em: EntityManager, question: GovernanceQuestion): Promise<Governance> {
+  const [governance] = await readGovernances(executeIn(em), [question]);
   return governance as Governance;
 }
 
-/** The same for several dispatches, by one statement too. @returns In their order. */
+/** The same for several dispatches of a tenant, by one statement too. @returns In their order. */
 export async function readGovernances(
   execute: Execute,
-  tenantId: string,
   questions: readonly GovernanceQuestion[],
 ): Promise<Governance[]> {
-  const capabilities = JSON.stringify([...new Set(questions.map(({ capability }) => capability))]);
-  const names = JSON.stringify([...new Set(questions.flatMap(({ secretNames }) => secretNames))]);
-  const values = [tenantId, capabilities, tenantId, capabilities, tenantId, names];
-  const [row] = await execute<GovernanceRow>(governanceStatement, values);
-  const stored = new Set(row?.stored ?? []);
-  return questions.map(({ capability }) => ({
-    pinnedVendorId: row?.pins?.find((pin) => pin.capability === capability)?.vendorId,
-    policies: row?.policies?.filter((policy) => policy.capability === capability) ?? [],
-    stored,
-  }));
+  const keys = questions.map((question) => JSON.stringify(questionJson(question)));
+  const distinct = [...new Set(keys)];
+  const rows = await execute<{ said: string }>(governanceStatement, [`[${distinct.join(",")}]`]);
+  const governances = new Map(rows.map(({ said }, index) => [distinct[index] as string, governanceOf(said)]));
+  return keys.map((key) => governances.get(key) as Governance);
 }
 
-interface GovernanceRow {
-  readonly pins: { readonly capability: string; readonly vendorId: string }[] | null;
+/** A question for {@link askedSql}, and what the answer is expected to be. */
+export function questionJson({ tenantId, capability, secretNames }: GovernanceQuestion, expected?: string): JsonObject {
+  const question = { tenant_id: tenantId, capability, secret_names: secretNames };
+  return expected === undefined ? question : { ...question, expected };
+}
+
+/** What a tenant says, from the text in which the database wrote it. */
+export function governanceOf(said: string): Governance {
+  const { pinnedVendorId, policies, stored } = JSON.parse(said) as SaidGovernance;
+  return {
+    pinnedVendorId: pinnedVendorId ?? undefined,
+    policies: policies ?? [],
+    stored: new Set(stored ?? []),
+    said,
+  };
+}
+
+interface SaidGovernance {
+  readonly pinnedVendorId: string | null;
   readonly policies: Policy[] | null;
   readonly stored: string[] | null;
 }
 
-const governanceStatement = statement(
+/**
+ * A CTE that answers the questions of a placeholder, a JSON list as {@link questionJson} makes them: the `number` of each, from 1, what is `said` now,
+ * always in the same words, and whether that is as `expected`.
+ */
+export const askedSql = `asked as materialized (
+  select number, said, said = question ->> 'expected' as is_expected
+  from jsonb_array_elements(?::jsonb) with ordinality as questions (question, number), lateral (select json_build_object(
+    'pinnedVendorId', (select vendor_id from vendor_pin
+      where tenant_id = (question ->> 'tenant_id')::uuid and capability = question ->> 'capability'),
+    'policies', (select json_agg(json_build_object('id', id, 'capability', capability, 'vendorId', vendor_id, 'requireApproval', require_approval,
+        'approvers', approvers, 'callsPerDay', calls_per_day, 'costPerCall', cost_per_call, 'budgetPerMonth', budget_per_month) order by id)
+      from live_action_policy where tenant_id = (question ->> 'tenant_id')::uuid and capability = question ->> 'capability'),
+    'stored', (select json_agg(name order by name) from secret
+      where tenant_id = (question ->> 'tenant_id')::uuid and name = any(array(select jsonb_array_elements_text(question -> 'secret_names'))))
+  )::text as said) as answer
+)`;
+
+export const governanceStatement = statement(
   "read-governance",
-  `
-select
-  (select json_agg(json_build_object('capability', capability, 'vendorId', vendor_id)) from vendor_pin
-   where tenant_id = ? and capability = any(array(select jsonb_array_elements_text(?::jsonb)))) as pins,
-  (select json_agg(json_build_object('id', id, 'capability', capability, 'vendorId', vendor_id, 'requireApproval', require_approval,
-    'approvers', approvers, 'callsPerDay', calls_per_day, 'costPerCall', cost_per_call, 'budgetPerMonth', budget_per_month))
-   from live_action_policy where tenant_id = ? and capability = any(array(select jsonb_array_elements_text(?::jsonb)))) as policies,
-  (select json_agg(name) from secret where tenant_id = ? and name = any(array(select jsonb_array_elements_text(?::jsonb)))) as stored`,
+  `with ${askedSql} select said from asked order by number`,
 );
 
 /** The policies that hold for a pair: of all vendors first, then of this one. Each of them holds. */

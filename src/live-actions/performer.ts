@@ -4,11 +4,11 @@ import type { JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import type { TenantNews } from "../database/tenant-changes.ts";
-import type { ReadSecrets } from "../secrets/credential-store.ts";
+import type { ReadSecrets, SealedSecret } from "../secrets/credential-store.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Adapter } from "./adapter.ts";
 import { callAdapter, type OpenHttp } from "./call-adapter.ts";
-import { type CredentialPlan, missingOf } from "./credentials.ts";
+import { type CredentialPlan, missingOf, namesOf } from "./credentials.ts";
 import { type DispatchResult, keepable, uncalled } from "./dispatch-result.ts";
 import type { DispatchStore } from "./dispatch-store.ts";
 import { LiveActionDispatch } from "./entities.ts";
@@ -34,6 +34,8 @@ export interface Performance {
   /** Texts that the result may not hold, besides the adapter's own credentials. */
   readonly secrets: readonly string[];
   readonly credentials: CredentialPlan;
+  /** The secrets that the credentials come from, where they were read just now. */
+  readonly found?: readonly SealedSecret[] | undefined;
   /** Details of what is to be undone, where that is what it is for. */
   readonly undo?: JsonObject | undefined;
   /** Bound of the call, besides the adapter's own. */
@@ -92,7 +94,7 @@ export class Performer {
     const { tenantId, requestId } = dispatch;
     const request = { requestId, target, params };
     try {
-      const opened = await this.#open(tenantId, credentials);
+      const opened = await this.#open(tenantId, performance);
       const secrets = [...performance.secrets, ...referredTo(credentials, opened)];
       const missing = missingOf(adapter, new Set(Object.keys(opened)));
       if (missing.length > 0) {
@@ -117,14 +119,16 @@ export class Performer {
     }
   }
 
-  async #open(tenantId: string, { sources }: CredentialPlan): Promise<Record<string, string>> {
-    const names = [...sources.values()].flatMap((source) => ("secret" in source ? [source.secret] : []));
-    const stored = await this.#ports.readSecrets(tenantId, [...new Set(names)]);
-    const found = [...sources].flatMap(([name, source]) => {
+  async #open(
+    tenantId: string,
+    { credentials, found }: Pick<Performance, "credentials" | "found">,
+  ): Promise<Record<string, string>> {
+    const stored = await this.#ports.readSecrets(tenantId, namesOf(credentials), found);
+    const opened = [...credentials.sources].flatMap(([name, source]) => {
       const value = "text" in source ? source.text : stored.get(source.secret);
       return value === undefined ? [] : [[name, value] as const];
     });
-    return Object.fromEntries(found);
+    return Object.fromEntries(opened);
   }
 
   /** The vendor was called: what came of it is tried to be written until somebody else has to take it for lost. */

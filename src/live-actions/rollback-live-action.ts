@@ -7,7 +7,7 @@ import { createMask } from "../secrets/mask.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { givenAgain } from "./accept-request.ts";
 import { insertWaiting, requestPurpose, sealable } from "./ask-approval.ts";
-import { planCredentials, secretNamesOf } from "./credentials.ts";
+import { namesOf, planCredentials, secretNamesOf } from "./credentials.ts";
 import { type DispatchPorts, insertWithinQuota, mayRedirect } from "./dispatch-live-action.ts";
 import { hasEffect, keepable } from "./dispatch-result.ts";
 import { insertDispatch, type NewDispatch, unshared } from "./dispatch-rows.ts";
@@ -90,7 +90,7 @@ async function begin(
   // The same account and address as then: by the store's own ones, another system would be changed.
   const given = givenAgain(ports.registry, givenCredentials);
   const secretNames = secretNamesOf(adapter, given);
-  const { policies, stored } = await readGovernance(em, tenantId, { capability, secretNames });
+  const { policies, stored } = await readGovernance(em, { tenantId, capability, secretNames });
   const credentials = planCredentials(adapter, { given, stored, mayRedirect: mayRedirect(ctx) });
   const [id, requestId] = [newId(), newId()];
   const row: Omit<NewDispatch, "state" | "cost"> = {
@@ -117,14 +117,14 @@ async function begin(
     return inserted(ports, await insertWaiting(em, { ...row, cost: 0, state }, { adapter, approvers }));
   }
   const running: NewDispatch = { ...row, cost: costOf(policies, adapter), state: { name: "RUNNING", timeoutMs } };
-  const since = performance.now();
-  const insert = isBounded(policies, adapter)
-    ? insertWithinQuota({ em, adapter }, running)
-    : ports.store.insert(running);
-  const dispatch = inserted(ports, await insert);
+  const begun = isBounded(policies, adapter)
+    ? await insertWithinQuota({ em, adapter }, running)
+    : await ports.store.insert({ ...running, secretNames: namesOf(credentials) });
+  const dispatch = inserted(ports, begun.dispatch);
   if (dispatch.state !== "RUNNING") return dispatch;
   const undo = (rolledBack.details ?? {}) as JsonObject;
-  return ports.performer.perform({ dispatch, adapter, target, params, secrets: [], credentials, undo, since });
+  const { secrets: found, since } = begun;
+  return ports.performer.perform({ dispatch, adapter, target, params, secrets: [], credentials, found, undo, since });
 }
 
 function inserted({ news }: DispatchPorts, dispatch: LiveActionDispatch | undefined): LiveActionDispatch {

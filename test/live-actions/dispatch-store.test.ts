@@ -86,7 +86,7 @@ test("of those that are written together, what is there already is left out, and
   await insertDispatch(database.orm.em.fork(), newDispatch(tenant.id, "first"));
   const rows = ["second", "first", "third", "third"].map((requestId) => newDispatch(tenant.id, requestId));
   const written = await insertDispatches(executePrepared(database.orm, tenant.id), rows, false);
-  expect(written.map((found) => found?.requestId)).toEqual(["second", undefined, "third", undefined]);
+  expect(written.map(({ dispatch }) => dispatch?.requestId)).toEqual(["second", undefined, "third", undefined]);
   const em = database.orm.em.fork();
   expect(await em.find(LiveActionUsage, { tenantId: tenant.id })).toMatchObject([{ calls: 3, cost: 3 }]);
   expect(await em.count(AuditEntry, { tenantId: tenant.id })).toBe(3);

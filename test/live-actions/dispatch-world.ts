@@ -61,9 +61,9 @@ export async function dispatchWorld(
   const performer = new Performer({
     em,
     store,
-    readSecrets: (tenantId, names) => {
+    readSecrets: (tenantId, names, found) => {
       opened.push(...names);
-      return readSecrets(tenantId, names);
+      return readSecrets(tenantId, names, found);
     },
     openHttp,
     news: hub,
