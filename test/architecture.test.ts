@@ -118,6 +118,13 @@ describe("the house", () => {
     expect(missing).toEqual([]);
   });
 
+  test("watches every program of ours that a test starts for leaks (watchedArguments)", () => {
+    const program = /\bsrc\/(?:main|rotate-key)\.ts"/;
+    const starting = [...texts].filter(([file, text]) => file.startsWith("test/") && program.test(text));
+    expect(starting.length).toBeGreaterThan(0);
+    expect(starting.filter(([, text]) => !text.includes("[...watchedArguments(), ")).map(([file]) => file)).toEqual([]);
+  });
+
   test("names every file for what it holds", () => {
     expect([...texts.keys()].filter((file) => bannedNames.test(path.basename(file)))).toEqual([]);
   });

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { hearOutput, watchedArguments } from "./support/watched-leaks.ts";
 
 const directory = mkdtempSync(path.join(tmpdir(), "riposte-main-"));
 // As root, PostgreSQL runs as another user, who has to pass through.
@@ -22,10 +23,11 @@ interface Started {
 /** `node src/main.ts` until it has printed its URLs, or has ended. */
 async function start(environment: Record<string, string>): Promise<Started> {
   const { PATH } = process.env;
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, "../src/main.ts")], {
+  const child = spawn(process.execPath, [...watchedArguments(), path.join(import.meta.dirname, "../src/main.ts")], {
     env: { PATH, PORT: "0", DATA_DIR: path.join(directory, "data"), LOG_LEVEL: "error", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  hearOutput(child, "a server");
   let output = "";
   let errors = "";
   child.stdout.on("data", (chunk) => {

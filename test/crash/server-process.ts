@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { GraphQLClient } from "graphql-request";
-import { hearOutput, leakWatch } from "../support/watched-leaks.ts";
+import { hearOutput, leakWatch, watchedArguments } from "../support/watched-leaks.ts";
 
 /** A server in a process of its own, which can be killed. */
 export interface ServerProcess {
@@ -17,7 +17,8 @@ export interface ServerProcess {
 
 interface ServerProcessOptions {
   readonly dataDirectory: string;
-  readonly port: number;
+  /** Any free one by default. */
+  readonly port?: number;
   readonly token: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Gets the process as soon as there is one: also one that is starting can be killed. */
@@ -27,14 +28,13 @@ interface ServerProcessOptions {
 /** Starts `src/main.ts` as a user would, and waits until it says that it is up. */
 export async function startServerProcess({
   dataDirectory,
-  port,
+  port = 0,
   token,
   env,
   onSpawn,
 }: ServerProcessOptions): Promise<ServerProcess> {
   leakWatch.note(token, "token");
-  leakWatch.note(env?.["SECRETS_KEY"] ?? "", "SECRETS_KEY");
-  const child = spawn(process.execPath, [path.resolve("src/main.ts")], {
+  const child = spawn(process.execPath, [...watchedArguments(), path.resolve("src/main.ts")], {
     env: {
       PATH: process.env["PATH"],
       DATA_DIR: dataDirectory,
@@ -49,15 +49,15 @@ export async function startServerProcess({
   onSpawn?.(child);
   hearOutput(child, "a server");
   let output = "";
-  const url = `http://127.0.0.1:${port}/graphql`;
   await new Promise<void>((resolve, reject) => {
     child.stderr?.on("data", (chunk) => (output += chunk));
     child.stdout?.on("data", (chunk) => {
       output += chunk;
-      if (output.includes("Riposte is up")) resolve();
+      if (output.includes("npm run example")) resolve();
     });
     child.once("exit", (code) => reject(new Error(`The server exited with ${code}:\n${output}`)));
   });
+  const url = /GraphiQL +(\S+)/.exec(output)?.[1] ?? "";
   return {
     url,
     child,

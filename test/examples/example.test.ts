@@ -3,6 +3,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiTokensDocument, RunsDocument, SetPlaybookEnabledDocument } from "../../client/generated/graphql.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
+import { hearOutput } from "../support/watched-leaks.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 
@@ -19,6 +20,7 @@ function runExample(environment: Record<string, string>): Promise<Ended> {
     env: { ...inherited, SERVICES_PORT: "0", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  hearOutput(child, "the example");
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk));
   child.stderr.on("data", (chunk: Buffer) => (output += chunk));

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { watchedArguments } from "../support/watched-leaks.ts";
 import { carefulVersion, clusterPlans, holdVersion, napVersion } from "./cluster-plans.ts";
 import { EngineWorld, problemsOf, stepsOf } from "./engine-world.ts";
 
@@ -36,7 +37,7 @@ class NodeProcess {
     const orders = { address: world.address, callFile: file("calls"), releaseFile: file("release") };
     const script = path.join(import.meta.dirname, "fixtures/engine-process.ts");
     const child = fork(script, [JSON.stringify(orders)], {
-      execArgv: [],
+      execArgv: [...watchedArguments()],
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     const node = new NodeProcess(child);

@@ -16,6 +16,7 @@ import { resealColumn } from "../../src/secrets/reseal.ts";
 import { createSealer } from "../../src/secrets/seal.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
+import { hearOutput, watchedArguments } from "../support/watched-leaks.ts";
 
 const run = promisify(execFile);
 const root = path.join(import.meta.dirname, "../..");
@@ -164,10 +165,11 @@ describe("npm run rotate-key", () => {
         values.set(name, `value ${turn}`);
       }
     });
-    const rotating = run(process.execPath, ["src/rotate-key.ts", "--forget"], {
+    const rotating = run(process.execPath, [...watchedArguments(), "src/rotate-key.ts", "--forget"], {
       cwd: root,
       env: { ...process.env, DATA_DIR: dataDirectory, DATABASE_URL: urlOf(server) },
     });
+    hearOutput(rotating.child, "the rotation");
     // The server goes on being written to until the command has made its key, and for a while after.
     await expect.poll(async () => (await openRing()).current.id).not.toBe(old);
     const ring = await openRing();

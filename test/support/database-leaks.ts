@@ -24,10 +24,8 @@ const tablesSql = `
   group by c.oid`;
 
 /** Looks at every text of every table: all rows in one round trip, since databases of tests are small. */
-export async function findInDatabase(client: pg.Client, finder: LeakFinder): Promise<ColumnFind[]> {
-  // Whoever still holds a lock is about to be cut off with the database.
-  await client.query("set lock_timeout = '10s'");
-  const { rows: tables } = await client.query<Table>(tablesSql);
+export async function findInDatabase(client: pg.ClientBase, finder: LeakFinder): Promise<ColumnFind[]> {
+  const { rows: tables } = await readTables(client);
   const texts = await textsOf(
     client,
     tables.map(({ name, columns }) => `select concat_ws(E'\\n', ${asTexts(columns)}) as text from ${name}`),
@@ -40,14 +38,35 @@ export async function findInDatabase(client: pg.Client, finder: LeakFinder): Pro
   return finds;
 }
 
-async function findInTable(client: pg.Client, finder: LeakFinder, { name, columns }: Table): Promise<ColumnFind[]> {
+/** Every text of every table, by its column: all rows of one as lines. */
+export async function textsInDatabase(
+  client: pg.ClientBase,
+): Promise<{ readonly column: string; readonly text: string }[]> {
+  const { rows: tables } = await readTables(client);
+  const texts: { column: string; text: string }[] = [];
+  for (const table of tables) texts.push(...(await textsInTable(client, table)));
+  return texts;
+}
+
+async function readTables(client: pg.ClientBase): Promise<pg.QueryResult<Table>> {
+  // Whoever still holds a lock is about to be cut off with the database.
+  await client.query("set lock_timeout = '10s'");
+  return client.query<Table>(tablesSql);
+}
+
+async function findInTable(client: pg.ClientBase, finder: LeakFinder, table: Table): Promise<ColumnFind[]> {
+  const texts = await textsInTable(client, table);
+  return texts.flatMap(({ column, text }) =>
+    finder.find(text).map((find) => ({ place: `the column ${column}`, find })),
+  );
+}
+
+async function textsInTable(client: pg.ClientBase, { name, columns }: Table) {
   const texts = await textsOf(
     client,
     columns.map((column) => `select ${column}::text as text from ${name} where ${column} is not null`),
   );
-  return texts.flatMap((text, index) =>
-    finder.find(text).map((find) => ({ place: `the column ${name}.${columns[index]}`, find })),
-  );
+  return texts.map((text, index) => ({ column: `${name}.${columns[index]}`, text }));
 }
 
 function asTexts(columns: readonly string[]): string {
@@ -55,7 +74,7 @@ function asTexts(columns: readonly string[]): string {
 }
 
 /** What each statement answers, its rows as lines. */
-async function textsOf(client: pg.Client, statements: readonly string[]): Promise<string[]> {
+async function textsOf(client: pg.ClientBase, statements: readonly string[]): Promise<string[]> {
   if (statements.length === 0) return [];
   const answered = (await client.query({ text: statements.join(";"), rowMode: "array" })) as unknown;
   const results = (Array.isArray(answered) ? answered : [answered]) as pg.QueryArrayResult<[string]>[];

@@ -4,7 +4,7 @@ import { inject } from "vitest";
 import { clientConfig, type DatabaseAddress } from "../../src/database/address.ts";
 import { type Orm, openOrm } from "../../src/database/orm.ts";
 import { entities } from "../../src/entities.ts";
-import { leakWatch } from "./watched-leaks.ts";
+import { searchDatabase } from "./watched-leaks.ts";
 
 export interface TestDatabase {
   readonly address: DatabaseAddress;
@@ -29,7 +29,7 @@ export async function createTestDatabase(options?: { readonly content: "none" })
     async close() {
       await orm.close(true);
       try {
-        await onDatabase(database, (client) => leakWatch.search(client));
+        await onDatabase(database, searchDatabase);
       } finally {
         await onServer(`drop database if exists ${database} with (force)`);
       }

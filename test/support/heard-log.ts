@@ -1,10 +1,9 @@
 import { pino } from "pino";
 import type { Log } from "../../src/core/log.ts";
-import { leakWatch } from "./watched-leaks.ts";
 
-/** A log that prints nothing and is looked through, at every level. */
-export function heardLog(): Log {
-  const logger = pino({ level: "debug", base: null }, { write: (line: string) => leakWatch.hear("the log", line) });
+/** A log that prints nothing; each line of it is heard, at every level. */
+export function heardLog(hear: (line: string) => void): Log {
+  const logger = pino({ level: "debug", base: null }, { write: hear });
   // Each stands alone: tests take them apart.
   return {
     debug: logger.debug.bind(logger),
@@ -14,9 +13,8 @@ export function heardLog(): Log {
   } as Log;
 }
 
-/** The same log, looked through besides. */
-export function overheard(log: Log): Log {
-  const heard = heardLog();
+/** The same log, heard by another besides. */
+export function overheard(log: Log, heard: Log): Log {
   const both = (level: keyof Log) =>
     ((...parts: Parameters<Log["info"]>) => {
       heard[level](...parts);

@@ -54,7 +54,7 @@ export class LeakWatch {
   }
 
   /** Looks at every text of a database. */
-  async search(client: pg.Client): Promise<void> {
+  async search(client: pg.ClientBase): Promise<void> {
     if (this.#secrets.size === 0) return;
     for (const { place, find } of await findInDatabase(client, this.#ready())) this.#tell(place, find.secret);
   }

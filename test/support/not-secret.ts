@@ -27,6 +27,11 @@ const notSecret: readonly NotSecret[] = [
     what: { origin: /^secret:acme_url$/ },
     reason: "A setting of the example's adapter.",
   },
+  {
+    file: "test/crash/live-action-crash.test.ts",
+    what: { value: /^http:\/\/127\.0\.0\.1:\d+$/ },
+    reason: "The setting of its plugin, which is shown as what was given.",
+  },
   { what: { value: /\*\*\*/ }, reason: "What was masked, and is then handed on as a secret." },
   {
     file: "test/tenancy/hostile-texts.test.ts",

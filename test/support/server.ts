@@ -64,7 +64,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const app = await startApp(
     { ...defaults, ...options.config },
     {
-      log: options.log ? overheard(options.log) : silentLog,
+      log: options.log ? overheard(options.log, silentLog) : silentLog,
       database: { address: database, isEmbedded: false, stop: async () => undefined },
       adapters: options.adapters ?? [],
     },

@@ -117,7 +117,9 @@ test("a file in which a secret is told fails, although its tests pass", async ()
   });
   expect(output).toContain("the column leaky.text shows a secret: secret:one");
   expect(output).toContain("the log shows a secret: secret:two");
-  expect(output).toMatch(/Tests\s+1 passed/);
+  expect(output).toContain("the log of process 1 shows a secret: token");
+  expect(output).toContain("what a leaky process prints (stdout 1) shows a secret: token");
+  expect(output).toMatch(/Tests\s+2 passed/);
   expect(code).toBe(1);
 });
 

@@ -11,6 +11,7 @@ import { migrate } from "../../../src/database/migrate.ts";
 import { openOrm } from "../../../src/database/orm.ts";
 import { entities } from "../../../src/entities.ts";
 import { type CuttingProxy, startCuttingProxy } from "../../runs/cutting-proxy.ts";
+import { searchDatabase } from "../../support/watched-leaks.ts";
 import type { Chance } from "./chance.ts";
 import { ChaosNode } from "./node.ts";
 import type { VendorCall } from "./vendor.ts";
@@ -110,6 +111,9 @@ export class ChaosCluster {
 
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill()));
+    const client = await this.pool.connect();
+    await searchDatabase(client);
+    client.release();
     await this.pool.end();
     await Promise.all(this.#ways.map((way) => way.close()));
     await this.#postgres.stop();
