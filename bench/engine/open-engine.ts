@@ -7,6 +7,7 @@ import { migrate } from "../../src/database/migrate.ts";
 import { openOrm } from "../../src/database/orm.ts";
 import { executePrepared } from "../../src/database/statement.ts";
 import { entities } from "../../src/entities.ts";
+import type { StepDispatches } from "../../src/live-actions/step-dispatches.ts";
 import type { Plan } from "../../src/playbooks/plan.ts";
 import { createPlaybookCatalogue } from "../../src/playbooks/playbook-catalogue.ts";
 import { Engine } from "../../src/runs/engine.ts";
@@ -55,7 +56,7 @@ export async function openEngine(
     tenants,
     log,
     playbookPlan: (tenant, versionId) => plans.get(versionId) ?? playbooks.plan(tenant, versionId),
-    openSecrets: async () => ({}),
+    openSecrets: async (_tenantId, _runId, sealed) => sealed,
     steps: {
       actions: catalogue,
       variables: variables.get,
@@ -64,6 +65,9 @@ export async function openEngine(
         onExecute(idempotencyKey.slice(0, runIdLength));
         return { status: "SUCCEEDED", output: sampleOutput };
       },
+      // No playbook here asks a vendor or an agent.
+      liveActions: { isCredential: () => false } as unknown as StepDispatches,
+      agentTasks: { hear: async () => undefined },
     },
   });
   await engine.start();
