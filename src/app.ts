@@ -32,6 +32,7 @@ import { createSealer, type Sealer } from "./secrets/seal.ts";
 import { type Authenticator, type AuthenticatorOptions, createAuthenticator } from "./tenancy/authenticate.ts";
 import { createFirstTenant } from "./tenancy/create-first-tenant.ts";
 import { DisabledTenants } from "./tenancy/disabled-tenants.ts";
+import type { JwtProvider } from "./tenancy/jwt-provider.ts";
 import { createVerifyJwt } from "./tenancy/verify-jwt.ts";
 import { createEventPost } from "./triggers/http.ts";
 
@@ -84,7 +85,8 @@ async function compose(config: Config, basis: AppBasis, closers: Closers): Promi
   const { orm, requests } = await openOrms(address, { log, closers });
   const clock = systemClock;
   const tenants = await watchTenants(orm, { log, closers });
-  const authenticator = await openAuthenticator(config, { em: orm.em, clock, log, tenants });
+  const jwtProviders = await readJwtProviders(config);
+  const authenticator = openAuthenticator(jwtProviders, { em: orm.em, clock, log, tenants });
   closers.push(() => authenticator.settled());
 
   const sealer = await openSealer(config, { log, isAlone, closers });
@@ -103,11 +105,7 @@ async function compose(config: Config, basis: AppBasis, closers: Closers): Promi
     orm: requests,
     authenticator,
     services: {
-      clock,
-      authenticator,
-      sealer,
-      audit,
-      agentFile,
+      ...{ clock, authenticator, jwtProviders, sealer, audit, agentFile },
       tenantDesk: { em: () => orm.em.fork(), tenants },
       ...runs,
     },
@@ -223,9 +221,8 @@ function schemaDocument(schema: JsonObject) {
   return { contentType: "application/schema+json", body: JSON.stringify(schema) };
 }
 
-/** Who may come, and with what. @throws ConfigError; Error for pinned keys that are none. */
-async function openAuthenticator(config: Config, parts: Omit<AuthenticatorOptions, "verifyJwt">) {
-  const providers = await readJwtProviders(config);
+/** Who may come, and with what. @throws Error for pinned keys that are none. */
+function openAuthenticator(providers: readonly JwtProvider[], parts: Omit<AuthenticatorOptions, "verifyJwt">) {
   const verifyJwt = providers.length > 0 ? createVerifyJwt(providers, parts.log) : undefined;
   return createAuthenticator({ ...parts, verifyJwt, findAgent: findAgentCaller });
 }

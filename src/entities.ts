@@ -6,12 +6,13 @@ import { Agent, AgentEnrolment, AgentTask, AgentTaskLine } from "./opservant/ent
 import { Playbook, PlaybookChange, PlaybookVersion, Schedule } from "./playbooks/entities.ts";
 import { ClusterNode, Run, RunEvent, RunSignal, TriggerEvent } from "./runs/entities.ts";
 import { Secret, Variable } from "./secrets/entities.ts";
-import { ApiToken, Tenant } from "./tenancy/entities.ts";
+import { ApiToken, Person, Tenant } from "./tenancy/entities.ts";
 
 /** Every table of the product, for MikroORM and its migrations. */
 export const entities = [
   Tenant,
   ApiToken,
+  Person,
   AuditEntry,
   AuditChain,
   Secret,

@@ -6,7 +6,7 @@ import { executePrepared } from "./database/statement.ts";
 import type { EgressPolicy } from "./executors/egress.ts";
 import type { Adapter } from "./live-actions/adapter.ts";
 import { createBuiltinRegistry } from "./live-actions/builtins.ts";
-import { tellingDispatches } from "./live-actions/decided-dispatch.ts";
+import { type DecidedPorts, tellingDispatches } from "./live-actions/decided-dispatch.ts";
 import { createDispatchStore } from "./live-actions/dispatch-store.ts";
 import { DispatchSweeper } from "./live-actions/dispatch-sweeper.ts";
 import { DispatchWatch } from "./live-actions/dispatch-watch.ts";
@@ -17,7 +17,7 @@ import { TokenCache } from "./live-actions/token-cache.ts";
 import { createVendorHttp } from "./live-actions/vendor-http.ts";
 import type { Sealer } from "./secrets/seal.ts";
 
-interface LiveActionParts extends Pick<PerformerPorts, "news" | "readSecrets"> {
+interface LiveActionParts extends Pick<PerformerPorts, "news" | "readSecrets">, Pick<DecidedPorts, "askedAt"> {
   readonly config: Pick<Config, "PLUGINS">;
   readonly orm: Orm;
   /** The same database as requests see it. */
@@ -52,10 +52,11 @@ export async function startLiveActions(parts: LiveActionParts) {
   sweeper.start();
   const watch = new DispatchWatch({ em, news, log });
   const liveActions = { registry, performer, store, sealer, news, watch, log };
+  const decided = { ...liveActions, em, askedAt: parts.askedAt };
   return {
     liveActions,
-    decisions: tellingDispatches({ ...liveActions, em }),
-    steps: createStepDispatches({ ...liveActions, em }),
+    decisions: tellingDispatches(decided),
+    steps: createStepDispatches(decided),
     async stop() {
       await performer.stop();
       await sweeper.stop();
@@ -71,6 +72,7 @@ export function tellingBoth(one: DecidePorts, other: DecidePorts): DecidePorts {
       await one.tellDecision(em, approval);
       await other.tellDecision(em, approval);
     },
+    askedAt: async (em, approval) => (await one.askedAt(em, approval)) ?? other.askedAt(em, approval),
     async onDecided(approval) {
       await one.onDecided(approval);
       await other.onDecided(approval);

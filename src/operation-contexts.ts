@@ -41,13 +41,17 @@ export function createContexts({
       get operation(): OperationContext {
         if (isTenantDisabled) throw new TenantDisabledError();
         if (!caller) throw new UnauthenticatedError("Sign in with a valid token: Authorization: Bearer <token>.");
-        const { tenantId, actor, roles, permissions } = caller;
+        const { tenantId, actor, roles, permissions, issuedAt } = caller;
         // What a resolver can see of its caller is in the scope of `askerOf`, or tells `onLook`: else answers would be shared that may not be.
         return {
           ...{ tenantId, roles, permissions, em },
           get actor() {
             onLook?.();
             return actor;
+          },
+          get tokenIssuedAt() {
+            onLook?.();
+            return issuedAt;
           },
         };
       },

@@ -20,6 +20,7 @@ import type { OpservantExecutor } from "./opservant/opservant-executor.ts";
 import { startOpservant } from "./opservant-desk.ts";
 import { createPlaybookCatalogue } from "./playbooks/playbook-catalogue.ts";
 import { createTriggerCatalogue } from "./playbooks/trigger-catalogue.ts";
+import { dispatchAskedAt } from "./runs/asked-at.ts";
 import { Engine } from "./runs/engine.ts";
 import { Hub } from "./runs/hub.ts";
 import { runSecretsPurpose } from "./runs/start-run.ts";
@@ -68,6 +69,7 @@ export async function startRunEngine(parts: RunEngineParts) {
   const desk = await startLiveActions({
     ...{ ...parts, news: hub, readSecrets: unlessDisabled(tenants, readStored) },
     hasPeers: () => engine.hasPeers(),
+    askedAt: dispatchAskedAt,
   });
   const engine = new Engine({
     address,

@@ -3,6 +3,7 @@ import "./graphql/failures.ts";
 import "./audit/graphql.ts";
 import "./tenancy/graphql.ts";
 import "./tenancy/graphql-audit.ts";
+import "./tenancy/graphql-people.ts";
 import "./secrets/graphql.ts";
 import "./approvals/graphql-operations.ts";
 import "./opservant/graphql.ts";

@@ -12,7 +12,8 @@ import { isUuid } from "../core/ids.ts";
 import { checkComment } from "../core/reason.ts";
 import { Tenant } from "../tenancy/entities.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
-import { isRevokedToken } from "../tenancy/revoked-token.ts";
+import { type Objection, objectionTo } from "../tenancy/requester-objection.ts";
+import { isRevokedCaller } from "../tenancy/revoked-token.ts";
 import { approversText, mayDecide } from "./can-decide.ts";
 import { Approval } from "./entities.ts";
 import { unshared } from "./find-approval.ts";
@@ -29,6 +30,8 @@ export interface DecideApprovalInput {
 export interface DecidePorts {
   /** Hands the decision to what waits for it, in the transaction that makes it. */
   readonly tellDecision: (em: EntityManager, approval: Approval) => Promise<void>;
+  /** When whoever is behind it asked for it, which may be long before the request was made; undefined for what is not known here. */
+  readonly askedAt: (em: EntityManager, approval: Approval) => Promise<Date | undefined>;
   /** The decision is durable; who waits for it need not be slow to hear of it. Never rejects. */
   readonly onDecided: (approval: Approval) => Promise<void>;
 }
@@ -38,7 +41,7 @@ export interface DecidePorts {
  * of its time and of its run.
  * @returns The request as decided.
  * @throws ValidationFailure for a comment that can't be kept; NotFoundFailure; StateFailure `approval_approved`, `approval_rejected`,
- * `approval_expired`, `approval_closed` or `requester_revoked`; ForbiddenError for who may not decide it, which says who may;
+ * `approval_expired`, `approval_closed`, `requester_revoked` or `requester_lost_role`; ForbiddenError for who may not decide it, which says who may;
  * UnauthenticatedError for a token that was revoked a moment ago, TenantDisabledError for a tenant that was disabled.
  */
 export async function decideApproval(
@@ -58,7 +61,7 @@ export async function decideApproval(
     if (tenant.disabledAt != null) throw new TenantDisabledError();
     await refuseRevokedDecider(em, ctx);
     refuse(ctx, found, { now, tenant });
-    if (decision === "APPROVE") await refuseForRevoked(em, found);
+    if (decision === "APPROVE") await refuseForRequester(em, ports, found);
     const changedXid = raw("pg_current_xact_id()::text::bigint");
     await em.nativeUpdate(Approval, where, {
       status: decision === "APPROVE" ? "APPROVED" : "REJECTED",
@@ -99,19 +102,28 @@ function refuse(ctx: OperationContext, approval: Approval, { now, tenant }: Pres
 }
 
 /** Who is still believed in elsewhere decides nothing: a node takes a moment to hear that a token was revoked. */
-async function refuseRevokedDecider(em: EntityManager, { tenantId, actor }: OperationContext): Promise<void> {
-  if (actor.kind !== "TOKEN" || actor.id === undefined || !(await isRevokedToken(em, tenantId, actor.id))) return;
-  throw new UnauthenticatedError("The token is no longer valid.");
+async function refuseRevokedDecider(em: EntityManager, ctx: OperationContext): Promise<void> {
+  if (await isRevokedCaller(em, ctx)) throw new UnauthenticatedError("The token is no longer valid.");
 }
 
-/** A run of a stolen token is not let go on by a yes. What a live action does then, it says itself. */
-async function refuseForRevoked(em: EntityManager, { tenantId, runId, requesterId }: Approval): Promise<void> {
-  if (runId == null || requesterId == null || !(await isRevokedToken(em, tenantId, requesterId))) return;
-  throw new StateFailure(
-    "requester_revoked",
-    "The token that asked for this was revoked. Reject it, or cancel its run; somebody else can ask again.",
-  );
+/**
+ * A run of a stolen token is not let go on by a yes, nor one of somebody who might not start it any more. What a live action does then, it says
+ * itself.
+ */
+async function refuseForRequester(em: EntityManager, ports: DecidePorts, approval: Approval): Promise<void> {
+  const { tenantId, runId, requesterId } = approval;
+  if (runId == null) return;
+  const askedAt = () => ports.askedAt(em, approval);
+  const objection = await objectionTo(em, { tenantId, requesterId, permission: "run:execute", askedAt });
+  if (objection) throw new StateFailure(objection, objections[objection]);
 }
+
+const objections: Readonly<Record<Objection, string>> = {
+  requester_revoked:
+    "The token that asked for this was revoked. Reject it, or cancel its run; somebody else can ask again.",
+  requester_lost_role:
+    "Who asked for this may not execute anything any more, by the roles of their latest token. Reject it, or cancel its run; somebody else can ask again.",
+};
 
 function refuseState({ status, expiresAt, decidedAt, decidedByName }: Approval, now: Date): void {
   const by = `${decidedByName ?? "somebody"} at ${decidedAt?.toISOString() ?? "an unknown time"}`;

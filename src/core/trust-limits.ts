@@ -25,7 +25,11 @@ export const trustLimits = {
   jwtKeysTriedMax: 4,
   /** People who are remembered at once, by the text of their JWT. */
   peopleBelievedMax: 2_000,
-  /** Tokens that are looked up by one statement, where many are asked about at once. */
+  /** People of a tenant whose latest roles are kept, at some hundred bytes each; who came with a new JWT least lately is forgotten first. */
+  peoplePerTenantMax: 10_000,
+  /** Work that was asked for so soon after its person's JWTs were revoked counts as from before: some node may not have heard of it yet. */
+  revocationHeardMs: 5_000,
+  /** Tokens, or people, that are looked up by one statement, where many are asked about at once. */
   tokensLoadedMax: 500,
   /** After the streams of a token that ended have said so, its sockets are closed. */
   socketFarewellMs: 500,

@@ -6,7 +6,7 @@ import type { JsonObject } from "../core/json.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import { isTenantDisabled } from "../tenancy/disabled-tenants.ts";
-import { isRevokedToken } from "../tenancy/revoked-token.ts";
+import { type Objection, objectionTo } from "../tenancy/requester-objection.ts";
 import { givenSecrets } from "./accept-request.ts";
 import { requestPurpose, type SealedRequest } from "./ask-approval.ts";
 import { planCredentials, secretNamesOf } from "./credentials.ts";
@@ -22,6 +22,8 @@ import { missingCredentials } from "./simulate-dispatch.ts";
 export interface DecidedPorts extends DispatchPorts {
   /** A fork of its own for each call. */
   readonly em: () => EntityManager;
+  /** When whoever is behind a dispatch asked for it: who started the run that dispatched it, say. Runs are in a lower room. */
+  readonly askedAt: (em: EntityManager, dispatch: LiveActionDispatch) => Promise<Date | undefined>;
 }
 
 /**
@@ -36,9 +38,11 @@ export function tellingDispatches(ports: DecidedPorts): DecidePorts {
       decidedAt.set(approval, performance.now());
       const dispatch = await findOf(em, approval);
       if (!dispatch) return;
-      if (approval.status === "APPROVED") await approve(em, ports.registry, dispatch);
+      if (approval.status === "APPROVED") await approve(em, ports, dispatch);
       else await completeDispatch(em, dispatch, rejected(approval));
     },
+    // Of a live action, it is looked up as it is approved.
+    askedAt: async () => undefined,
     async onDecided(approval) {
       if (approval.dispatchId == null) return;
       ports.news.tellTenant(approval.tenantId);
@@ -78,15 +82,19 @@ function registeredFor(registry: Registry, { vendorId, capability }: LiveActionD
 }
 
 /** In the transaction of the decision. */
-async function approve(em: EntityManager, registry: Registry, dispatch: LiveActionDispatch): Promise<void> {
-  const adapter = registeredFor(registry, dispatch)?.adapter;
+async function approve(em: EntityManager, ports: DecidedPorts, dispatch: LiveActionDispatch): Promise<void> {
+  const adapter = registeredFor(ports.registry, dispatch)?.adapter;
   if (!adapter) {
     await completeDispatch(em, dispatch, gone(dispatch));
     return;
   }
   const { tenantId } = dispatch;
-  if (await isRevoked(em, dispatch)) {
-    await completeDispatch(em, dispatch, revoked(dispatch));
+  const objection = await objectionTo(em, {
+    ...{ tenantId, requesterId: dispatch.actorId, permission: "live-action:dispatch" },
+    askedAt: () => ports.askedAt(em, dispatch),
+  });
+  if (objection) {
+    await completeDispatch(em, dispatch, objected(objection, dispatch));
     return;
   }
   const { capability, vendorId, timeoutMs } = adapter;
@@ -95,12 +103,6 @@ async function approve(em: EntityManager, registry: Registry, dispatch: LiveActi
   const refusal = await refuseBeyondQuota(em, tenantId, { vendorId, capability, cost });
   if (refusal) await completeDispatch(em, dispatch, refusal);
   else await runDispatch(em, dispatch, { cost, timeoutMs });
-}
-
-/** Whether who asked may ask for nothing any more: a token that was stolen is revoked, and what it left behind is not carried out. */
-async function isRevoked(em: EntityManager, { tenantId, actorKind, actorId }: LiveActionDispatch): Promise<boolean> {
-  if (actorKind !== "TOKEN" || actorId == null) return false;
-  return isRevokedToken(em, tenantId, actorId);
 }
 
 /** The call goes on by itself; who decided does not wait for it. */
@@ -153,9 +155,12 @@ function rejected({ decidedByName, comment }: Approval): DispatchResult {
   return failed("approval_rejected", summary, { message: summary, decided_by: by, comment: comment ?? null });
 }
 
-function revoked({ actorName }: LiveActionDispatch): DispatchResult {
-  const summary = `The token ${actorName}, which asked for it, was revoked meanwhile, so nobody was contacted.`;
-  return failed("requester_revoked", summary, { message: summary });
+/** Who was stolen from, or has lost the role, leaves nothing behind that is carried out. */
+function objected(objection: Objection, { actorKind, actorName }: LiveActionDispatch): DispatchResult {
+  const who = actorKind === "TOKEN" ? `The token ${actorName}, which asked for it,` : `Who asked for it, ${actorName},`;
+  const why = objection === "requester_revoked" ? "was revoked meanwhile" : "may not dispatch live actions any more";
+  const summary = `${who} ${why}, so nobody was contacted.`;
+  return failed(objection, summary, { message: summary });
 }
 
 function gone({ vendorId, capability }: LiveActionDispatch): DispatchResult {

@@ -102,7 +102,7 @@ export function isRefusal({ steps }: Plan, run: RunState, step: PlanStep): boole
 
 /** What a live action comes to that people did not let happen. */
 const refusals: ReadonlySet<string | undefined> = new Set([
-  ...["approval_rejected", "approval_expired", "withdrawn", "requester_revoked", "timed_out"],
+  ...["approval_rejected", "approval_expired", "withdrawn", "requester_revoked", "requester_lost_role", "timed_out"],
 ]);
 
 /** True for what people were asked about and did not approve: of a step by itself, whatever it holds. */

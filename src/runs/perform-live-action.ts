@@ -177,6 +177,7 @@ const final: ReadonlySet<string | null | undefined> = new Set([
   "approval_expired",
   "withdrawn",
   "requester_revoked",
+  "requester_lost_role",
 ]);
 
 function outcomeOf(

@@ -2,6 +2,7 @@ import type { EntityManager } from "@mikro-orm/postgresql";
 import type { DecidePorts } from "../approvals/decide-approval.ts";
 import type { Approval } from "../approvals/entities.ts";
 import type { Log } from "../core/log.ts";
+import { approvalAskedAt } from "./asked-at.ts";
 import type { Engine } from "./engine.ts";
 import type { Hub } from "./hub.ts";
 import { signalRun, wakeRun } from "./signal-run.ts";
@@ -17,6 +18,7 @@ interface DecisionPorts {
 export function tellingRuns({ em, engine, hub, log }: DecisionPorts): DecidePorts {
   return {
     tellDecision,
+    askedAt: approvalAskedAt,
     async onDecided({ tenantId, runId }) {
       hub.tellTenant(tenantId);
       if (runId == null) return;

@@ -37,6 +37,8 @@ export interface Authenticator {
   mayBeGuess(authorization: string): boolean;
   /** Stops believing in the token of that hash at once: it was revoked in this process. */
   forget(hash: string): void;
+  /** The same of every JWT: who was revoked on this node is nobody from now on. */
+  forgetPeople(): void;
   /** Resolves when what it writes by the way (`lastUsedAt`) is written; before the database is closed. */
   settled(): Promise<void>;
 }
@@ -106,6 +108,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return token === undefined || !((people && isJwtShaped(token)) || recent.has(hashToken(token)));
     },
     forget: callers.forget,
+    forgetPeople: () => people?.forgetAll(),
     settled: usage.settled,
   };
 }

@@ -9,6 +9,8 @@ export interface Caller {
   readonly permissions: ReadonlySet<Permission>;
   /** Of an API token; a JWT has none. */
   readonly tokenId?: string;
+  /** Of a JWT that says so. */
+  readonly issuedAt?: Date | undefined;
   /** Undefined for a token that does not expire. */
   readonly expiresAt: Date | undefined;
 }

@@ -43,3 +43,28 @@ const ApiTokenSchema = defineEntity({
 });
 export class ApiToken extends ApiTokenSchema.class {}
 ApiTokenSchema.setClass(ApiToken);
+
+/** A person, as the latest of their JWTs told: for what they have asked for and what waits without them. Nobody who has not come is here. */
+const PersonSchema = defineEntity({
+  name: "Person",
+  tableName: "person",
+  checks: [
+    { name: "person_revoked_before_an_instant", expression: "(revoked_at is null) = (revoked_before is null)" },
+    { name: "person_came_or_was_revoked", expression: "issued_at is not null or revoked_at is not null" },
+  ],
+  indexes: [{ properties: ["tenantId", "issuedAt"] }],
+  properties: {
+    /** Of issuer and subject: neither is kept. */
+    id: p.uuid().primary(),
+    tenantId: p.uuid().primary(),
+    roles: p.array(),
+    /** Of that JWT, by its issuer's clock. Null where they have not come yet. */
+    issuedAt: p.datetime().nullable(),
+    /** When somebody revoked their JWTs last, by the database's clock. What they had asked for by then is not carried out. */
+    revokedAt: p.datetime().nullable(),
+    /** A JWT has to be issued after this, by its issuer's clock. */
+    revokedBefore: p.datetime().nullable(),
+  },
+});
+export class Person extends PersonSchema.class {}
+PersonSchema.setClass(Person);

@@ -19,7 +19,7 @@ declare module "../graphql/builder.ts" {
     /** Throws UnauthenticatedError without a valid token. */
     readonly operation: OperationContext;
     readonly clock: Clock;
-    readonly authenticator: Pick<Authenticator, "forget">;
+    readonly authenticator: Pick<Authenticator, "forget" | "forgetPeople">;
     readonly tenantDesk: TenantDesk;
   }
 }

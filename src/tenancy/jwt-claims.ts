@@ -54,6 +54,11 @@ export function personId(issuer: string, subject: string): string {
   return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
+/** True for what `personId` makes: every other id here is of another version. */
+export function isPersonId(id: string): boolean {
+  return id[14] === "8";
+}
+
 /**
  * A claim by its dotted path. Names of claims may hold dots themselves (`https://riposte.example/roles`, a client's id), so at each place the
  * longest name that is there counts. Own properties only.

@@ -14,6 +14,8 @@ export interface OperationContext {
   readonly actor: Actor;
   readonly roles: readonly string[];
   readonly permissions: ReadonlySet<Permission>;
+  /** Of the JWT that the caller came with, where it says so. */
+  readonly tokenIssuedAt?: Date | undefined;
   /** A fork of its own: nothing of it is shared with another operation. */
   readonly em: EntityManager;
 }

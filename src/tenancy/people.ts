@@ -7,6 +7,7 @@ import type { Log } from "../core/log.ts";
 import type { Caller } from "./caller.ts";
 import { Tenant } from "./entities.ts";
 import { JwtRefused } from "./jwt-claims.ts";
+import { createKnownPeople } from "./known-people.ts";
 import { permissionsIn } from "./permissions.ts";
 import type { VerifyJwt } from "./verify-jwt.ts";
 
@@ -21,11 +22,13 @@ interface PeopleOptions {
 /** People who come with a JWT. */
 export interface People {
   /**
-   * The caller behind a JWT; undefined for one that is not believed, or that names no tenant of ours. A believed one is believed for
+   * The caller behind a JWT; undefined for one that is not believed, was revoked, or names no tenant of ours. A believed one is believed for
    * `limits.tokenBelievedMs`, at most until it expires.
    * @throws StateFailure `unavailable` where the provider's keys can't be fetched.
    */
   find(jwt: string): Promise<Caller | undefined>;
+  /** Each is looked at anew when it is asked about next: for when some were revoked on this node. */
+  forgetAll(): void;
 }
 
 export function createPeople({ em, clock, log, verifyJwt }: PeopleOptions): People {
@@ -34,12 +37,15 @@ export function createPeople({ em, clock, log, verifyJwt }: PeopleOptions): Peop
     ttlMs: limits.tokenBelievedMs,
     entriesMax: limits.namedTenantsMax,
   });
+  const known = createKnownPeople({ em, log });
   const callers = createExpiringCache({
     load: async (jwt): Promise<Caller> => {
-      const { id, name, roles, tenant: nameOrId, expiresAt } = await verifyJwt(jwt, clock.now());
-      const tenant = await tenants.get(nameOrId);
+      const person = await verifyJwt(jwt, clock.now());
+      const { id, name, roles, expiresAt, issuedAt } = person;
+      const tenant = await tenants.get(person.tenant);
+      await known.note(tenant.id, person);
       const permissions = permissionsIn(tenant.name, roles);
-      return { tenantId: tenant.id, actor: { kind: "MEMBER", id, name }, roles, permissions, expiresAt };
+      return { tenantId: tenant.id, actor: { kind: "MEMBER", id, name }, roles, permissions, issuedAt, expiresAt };
     },
     ttlMs: limits.tokenBelievedMs,
     entriesMax: limits.peopleBelievedMax,
@@ -56,6 +62,7 @@ export function createPeople({ em, clock, log, verifyJwt }: PeopleOptions): Peop
         return undefined;
       }
     },
+    forgetAll: callers.clear,
   };
 }
 

@@ -10,6 +10,10 @@ import type { JwtProvider } from "./jwt-provider.ts";
 /** A person, for as long as their token says. */
 export interface VerifiedPerson extends Person {
   readonly expiresAt: Date;
+  /** Undefined where it does not say. By its issuer's clock, as is the next. */
+  readonly issuedAt: Date | undefined;
+  /** What orders the JWTs of a person: when it was issued, or else what can be told by its end. */
+  readonly rankedAt: Date;
 }
 
 /** @returns Who a JWT is about. @throws JwtRefused; StateFailure `unavailable` where the provider's keys can't be fetched. */
@@ -34,7 +38,10 @@ export function createVerifyJwt(providers: readonly JwtProvider[], log: Log): Ve
     // Before the keys: what is over is over, also while they can't be fetched.
     const expiresAt = expiryOf(claimed, provider, now);
     const claims = await verify({ jwt, header, provider, keys, now });
-    return { ...personOf(claims, provider), expiresAt };
+    const { iat } = claims;
+    const issuedAt = typeof iat === "number" ? new Date(iat * 1_000) : undefined;
+    const rankedAt = issuedAt ?? new Date(expiresAt.getTime() - provider.lifetimeSecondsMax * 1_000);
+    return { ...personOf(claims, provider), expiresAt, issuedAt, rankedAt };
   };
 }
 

@@ -14,7 +14,8 @@ import { limits } from "../../src/core/limits.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { RunSignal } from "../../src/runs/entities.ts";
 import { tellingRuns } from "../../src/runs/tell-decision.ts";
-import { ApiToken, Tenant } from "../../src/tenancy/entities.ts";
+import { ApiToken, Person, Tenant } from "../../src/tenancy/entities.ts";
+import { personId } from "../../src/tenancy/jwt-claims.ts";
 import { replacedTokenName } from "../../src/tenancy/names.ts";
 import type { OperationContext } from "../../src/tenancy/operation-context.ts";
 import { revokeApiToken } from "../../src/tenancy/revoke-api-token.ts";
@@ -52,6 +53,7 @@ function decide(input: Pick<DecideApprovalInput, "id"> & Partial<DecideApprovalI
   return decideApproval(who, ports(), { decision: "APPROVE", ...input });
 }
 
+const newPersonId = () => personId("https://sso.example", newId());
 const ask = (fields: Partial<Approval> = {}) => insertApproval(database.orm, { tenantId: tenant.id, ...fields });
 const read = ({ id }: Approval) => database.orm.em.fork().findOneOrFail(Approval, { id });
 const signalsTo = ({ runId }: Approval) => database.orm.em.fork().find(RunSignal, { runId: runId ?? "" });
@@ -108,6 +110,20 @@ describe("deciding", () => {
       await expect(decide({ id: asked.id, decision }, believed)).rejects.toThrow(UnauthenticatedError);
     }
     expect((await read(asked)).status).toBe("PENDING");
+  });
+
+  test("is refused to a person whose JWT was revoked a moment ago, and not to who came with a later one", async () => {
+    const [id, revokedAt] = [newPersonId(), new Date()];
+    const row = { id, tenantId: tenant.id, roles: [], revokedAt, revokedBefore: revokedAt };
+    await database.orm.em.fork().insert(Person, row);
+    const believed = { ...caller(), actor: { kind: "MEMBER", id, name: "alice" } as const };
+    const asked = await ask();
+    for (const tokenIssuedAt of [undefined, revokedAt]) {
+      const decided = decide({ id: asked.id }, { ...believed, tokenIssuedAt });
+      await expect(decided).rejects.toThrow(UnauthenticatedError);
+    }
+    const later = { ...believed, tokenIssuedAt: new Date(revokedAt.getTime() + 1) };
+    expect((await decide({ id: asked.id }, later)).status).toBe("APPROVED");
   });
 
   test("lets nothing happen any more for a token that was revoked, but can still say no", async () => {

@@ -1,9 +1,9 @@
 import { expect, vi } from "vitest";
-import type { Adapter } from "../../src/live-actions/adapter.ts";
 import { insertApproval } from "../approvals/approval-fixtures.ts";
 import type { TestServer } from "../support/server.ts";
 import { definitionOf, playbookSource } from "../tenancy/root-fields.ts";
 import { mutate } from "../tenancy/strangers.ts";
+import { auditedIssuer } from "./audited-vendor.ts";
 
 /** Where deeds are done: as the first tenant's admin. */
 export interface DeedWorld {
@@ -22,28 +22,6 @@ export interface DeedRow {
   readonly subject: string;
   readonly outcome?: string;
 }
-
-/** What the vendor of the tests was called for. */
-export const vendorCalls: string[] = [];
-
-/** A vendor that does what it is asked. */
-export const auditedVendor: Adapter = {
-  vendorId: "audited",
-  capability: "isolate_host",
-  description: "Does nothing, and says that it did.",
-  credentials: [],
-  impact: "HIGH",
-  isIdempotent: false,
-  timeoutMs: 5_000,
-  preview: ({ target }) => ({ target }),
-  async execute({ target }) {
-    vendorCalls.push(target);
-    return { status: "SUCCEEDED", summary: "Done.", details: { target } };
-  },
-  async rollback() {
-    return { status: "SUCCEEDED", summary: "Undone.", details: {} };
-  },
-};
 
 /** A node on a busy machine may be out of its cluster for a moment; then it takes no runs. */
 export async function ready({ url }: TestServer): Promise<void> {
@@ -253,6 +231,8 @@ export const deeds: Readonly<Record<string, DeedRow>> = {
     isRepeatable: true,
     subject: "token:",
   },
+  // Of an identity provider that the server of the deeds knows. Again it revokes what has come since.
+  revokePersonTokens: { prepare: (world) => ({ issuer: auditedIssuer, subject: world.name() }), subject: "person:" },
   createTenant: { prepare: (world) => ({ name: world.name() }), subject: "tenant:" },
   setTenantEnabled: {
     async prepare(world) {

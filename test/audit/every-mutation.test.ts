@@ -1,16 +1,23 @@
+import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { localId } from "../../src/core/global-id.ts";
 import { schema } from "../../src/schema.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import { type Answer, send } from "../tenancy/strangers.ts";
-import { auditedVendor, type DeedWorld, deeds, notAudited, ready, vendorCalls } from "./deeds.ts";
+import { auditedIssuer, auditedVendor, vendorCalls } from "./audited-vendor.ts";
+import { type DeedWorld, deeds, notAudited, ready } from "./deeds.ts";
 
 let server: TestServer;
 let world: DeedWorld;
 let number = 0;
 
 beforeAll(async () => {
-  server = await startTestServer({ adapters: [auditedVendor] });
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const config = {
+    ...{ JWT_ISSUER: auditedIssuer, JWT_AUDIENCE: ["riposte"], JWT_ALGORITHMS: ["ES256"], JWT_TENANT: "default" },
+    JWT_KEYS: publicKey.export({ type: "spki", format: "pem" }) as string,
+  };
+  server = await startTestServer({ config, adapters: [auditedVendor] });
   const { data } = await send(server, server.adminToken, "{ viewer { tenant { id } } }");
   const { viewer } = data as { viewer: { tenant: { id: string } } };
   const tenantId = localId("Tenant", viewer.tenant.id) ?? "";

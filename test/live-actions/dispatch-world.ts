@@ -70,7 +70,8 @@ export async function dispatchWorld(
     log: silentLog,
   });
   const watch = new DispatchWatch({ em, news: hub, log: silentLog });
-  const ports = { registry, performer, store, sealer, news: hub, watch, log: silentLog, em };
+  const askedAt: DecidedPorts["askedAt"] = async (_em, { createdAt }) => createdAt;
+  const ports = { registry, performer, store, sealer, news: hub, watch, log: silentLog, em, askedAt };
   const as: DispatchWorld["as"] = (tenant, roles = ["operator"]) => operationOf(orm, tenant, roles);
   return {
     ports,

@@ -16,7 +16,9 @@ const unknowns = [
     "plugin_answer_invalid",
   ],
 ];
-const denials = ["approval_rejected", "approval_expired", "withdrawn", "requester_revoked", "timed_out"];
+const denials = [
+  ...["approval_rejected", "approval_expired", "withdrawn", "requester_revoked", "requester_lost_role", "timed_out"],
+];
 
 /**
  * Reads a run's events against its plan, by the words of the language and without the engine's code. What it does not know is when a step's

@@ -37,7 +37,7 @@ describe("a person who started a run", () => {
   test("does not approve it with another token of theirs, and somebody else does", async () => {
     const run = await office.start("asking", await jwtOf("alice", ["operator", "security_lead"]));
     const { id } = await office.requestOf(run);
-    const own = await decide(await jwtOf("alice", ["viewer", "security_lead"]), id);
+    const own = await decide(await jwtOf("alice", ["operator", "viewer", "security_lead"]), id);
     expect(codesOf(own)).toEqual(["FORBIDDEN"]);
     expect(own.errors?.[0]?.message).toContain("You asked for this yourself");
     const { data } = await decide(await jwtOf("bob", ["security_lead"]), id);

@@ -238,6 +238,7 @@ export const rootFields: Readonly<Record<string, RootFieldRow>> = {
     (refs) => ({ id: refs.tokenId }),
     (refs) => ({ id: refs.secretId }),
   ),
+  "Mutation.revokePersonTokens": input(() => ({ issuer: "https://sso.example", subject: "alice" })),
   "Mutation.rollbackAction": {
     calls: (refs) => actionRefs(refs).map((ref) => ({ input: { ref, version: "1.0.0" } })),
   },

@@ -48,15 +48,24 @@ const good = () => ({ iss: provider.issuer, aud: audience, sub: "alice", exp: se
 
 describe("a JWT", () => {
   test("says who somebody is, of which tenant, with which roles and until when", async () => {
-    const exp = seconds() + 120;
-    const jwt = await provider.sign({ exp, email: "alice@example.com", roles: ["operator", "security_lead"] });
+    const [iat, exp] = [seconds() - 1, seconds() + 120];
+    const jwt = await provider.sign({ iat, exp, email: "alice@example.com", roles: ["operator", "security_lead"] });
     expect(await verify(jwt, new Date())).toEqual({
       id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
       name: "alice@example.com",
       tenant: "default",
       roles: ["operator", "security_lead"],
       expiresAt: new Date(exp * 1_000),
+      issuedAt: new Date(iat * 1_000),
+      rankedAt: new Date(iat * 1_000),
     });
+  });
+
+  test("that does not say when it was issued is ranked by its end", async () => {
+    const exp = seconds() + 120;
+    const jwt = await provider.sign({ iat: undefined, exp });
+    const rankedAt = new Date((exp - 3_600) * 1_000);
+    expect(await verify(jwt, new Date())).toMatchObject({ issuedAt: undefined, rankedAt });
   });
 
   test.each(["RS256", "PS256", "ES256", "ES384", "EdDSA"])(
