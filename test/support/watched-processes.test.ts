@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -5,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { canary } from "../canary/forms.ts";
 import { type ServerProcess, startServerProcess } from "../crash/server-process.ts";
 import { allLeaks } from "./watched-leaks.ts";
+import { watchedModules } from "./watched-modules.ts";
 
 let directory: string;
 let server: ServerProcess;
@@ -48,4 +50,14 @@ describe("a secret of a server in a process of its own", () => {
       expect.stringMatching(/^the column variable\.value of process 2 shows a secret: secret:kept/),
     ]);
   });
+});
+
+test("what is watched is exported where it is looked for", () => {
+  const modules = watchedModules({ secret: () => undefined, log: () => undefined, answer: () => undefined });
+  for (const [name, exports] of Object.entries(modules)) {
+    const text = readFileSync(path.join(import.meta.dirname, "../../src", name), "utf8");
+    for (const key of Object.keys(exports)) {
+      expect(text).toMatch(new RegExp(`^export (?:const|(?:async )?function) ${key}\\b`, "m"));
+    }
+  }
 });
