@@ -63,14 +63,12 @@ export function isLeftAsItIs(plan: Plan, run: RunState, step: PlanStep): boolean
 
 /** Codes of what may have taken effect, and nobody knows: of vendors, plugins, agents and nodes that were not heard of again. */
 export const unknownEffects: ReadonlySet<string | null | undefined> = new Set([
-  ...[
-    "effect_unknown",
-    "vendor_timeout",
-    "connection_failed",
-    "invalid_answer",
-    "plugin_ended",
-    "plugin_answer_invalid",
-  ],
+  "effect_unknown",
+  "vendor_timeout",
+  "connection_failed",
+  "invalid_answer",
+  "plugin_ended",
+  "plugin_answer_invalid",
 ]);
 
 /** True for a step that a person has to look at: it may have taken effect, and doing it again might do it twice. */
@@ -102,7 +100,12 @@ export function isRefusal({ steps }: Plan, run: RunState, step: PlanStep): boole
 
 /** What a live action comes to that people did not let happen. */
 const refusals: ReadonlySet<string | undefined> = new Set([
-  ...["approval_rejected", "approval_expired", "withdrawn", "requester_revoked", "requester_lost_role", "timed_out"],
+  "approval_rejected",
+  "approval_expired",
+  "withdrawn",
+  "requester_revoked",
+  "requester_lost_role",
+  "timed_out",
 ]);
 
 /** True for what people were asked about and did not approve: of a step by itself, whatever it holds. */

@@ -7,17 +7,20 @@ type StepEvent = Extract<RunEvent, { type: "STEP_STATUS" }>;
 type Way = { readonly to: string } | "SUCCEEDED" | "FAILED" | "CANCELLED" | "RETRY";
 
 const unknowns = [
-  ...[
-    "effect_unknown",
-    "vendor_timeout",
-    "connection_failed",
-    "invalid_answer",
-    "plugin_ended",
-    "plugin_answer_invalid",
-  ],
+  "effect_unknown",
+  "vendor_timeout",
+  "connection_failed",
+  "invalid_answer",
+  "plugin_ended",
+  "plugin_answer_invalid",
 ];
 const denials = [
-  ...["approval_rejected", "approval_expired", "withdrawn", "requester_revoked", "requester_lost_role", "timed_out"],
+  "approval_rejected",
+  "approval_expired",
+  "withdrawn",
+  "requester_revoked",
+  "requester_lost_role",
+  "timed_out",
 ];
 
 /**
