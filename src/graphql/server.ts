@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { limits } from "../core/limits.ts";
 import { type Admit, createGate, type Gate, rateRefusal } from "./admission.ts";
+import { answerMutation } from "./answer.ts";
 import { documentOf } from "./documents.ts";
 import { withoutHttp } from "./errors.ts";
 import { isStream, sendEventStream } from "./event-stream.ts";
@@ -232,6 +233,9 @@ async function handleGraphql(parts: Parts, request: IncomingMessage, response: S
     return stream(parts, { params, caller, request }, response);
   if (kind === "query" && document) {
     if (await parts.sharedQueries.answer({ document, params, caller, request }, response)) return;
+  }
+  if (kind === "mutation" && document) {
+    if (await answerMutation(parts.pipeline, { ...params, caller }, { request, response })) return;
   }
   // Read and parsed here, within the bounds; yoga takes it as it is.
   Object.assign(request, { method: "POST", url: "/graphql", body: { ...params } });

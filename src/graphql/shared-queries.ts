@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { DocumentNode, ExecutionResult, GraphQLError } from "graphql";
+import type { DocumentNode } from "graphql";
 import { createGatherer } from "../core/gatherer.ts";
 import { canonicalJson, type Json } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import { isNestedDeeper } from "../core/nesting.ts";
+import { type Answer, answerOf, mediaTypeOf, sendAnswer } from "./answer.ts";
 import type { Context } from "./builder.ts";
-import { sendable } from "./errors.ts";
 import type { Caller, Pipeline } from "./pipeline.ts";
 import type { RequestParams } from "./request-params.ts";
 
@@ -37,12 +37,6 @@ interface SharedQueriesParts {
   /** Undefined for who shares with nobody, such as whoever is not signed in. */
   askerOf(caller: Caller): Promise<Asker | undefined>;
   readonly waitMs?: number | undefined;
-}
-
-/** What is sent to everybody. */
-interface Answer {
-  readonly bytes: Buffer;
-  readonly errors: readonly GraphQLError[];
 }
 
 /** One who waits. */
@@ -97,11 +91,7 @@ export function createSharedQueries({ pipeline, askerOf, waitMs }: SharedQueries
       );
       if (isGone()) return true;
       if (!answer) return false;
-      response.writeHead(statusOf(answer.errors, mediaType), {
-        "content-type": `${mediaType}; charset=utf-8`,
-        "content-length": answer.bytes.length,
-      });
-      response.end(answer.bytes);
+      sendAnswer(response, mediaType, answer);
       return true;
     },
   };
@@ -125,36 +115,4 @@ function createKeys(aboutCaller: WeakSet<DocumentNode>) {
     if (variablesText.length > limits.sharedQueryVariablesLengthMax) return undefined;
     return JSON.stringify([number, operationName ?? null, asker.scope, identity, variablesText]);
   };
-}
-
-function answerOf(result: Awaited<ReturnType<Pipeline["run"]>>): Answer {
-  const { errors = [] } = result as ExecutionResult;
-  return { bytes: Buffer.from(JSON.stringify(sendable(result as ExecutionResult))), errors };
-}
-
-const mediaTypes = new Map<string, string>([
-  ["application/graphql-response+json", "application/graphql-response+json"],
-  ["application/json", "application/json"],
-  ["application/*", "application/json"],
-  ["*/*", "application/json"],
-]);
-
-/** As yoga negotiates where the first type is one of these; undefined for anything else, which it may see to. */
-function mediaTypeOf(accept = "*/*"): string | undefined {
-  if (accept.includes("charset")) return undefined;
-  return mediaTypes.get(accept.split(/[,;]/, 1)[0]?.trim().toLowerCase() ?? "");
-}
-
-interface HttpExtension {
-  readonly status?: number;
-  readonly spec?: boolean;
-}
-
-/** As yoga has it: errors of a whole request say their status, which clients that take only application/json learn from the code. */
-function statusOf(errors: readonly GraphQLError[], mediaType: string): number {
-  const statuses = errors.map(({ extensions }) => {
-    const { status = 0, spec = false } = (extensions["http"] ?? {}) as HttpExtension;
-    return spec && mediaType === "application/json" ? 0 : status;
-  });
-  return Math.max(0, ...statuses) || 200;
 }

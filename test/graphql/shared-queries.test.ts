@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { parse } from "graphql";
+import { GraphQLError, parse } from "graphql";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { limits } from "../../src/core/limits.ts";
 import type { Context } from "../../src/graphql/builder.ts";
@@ -238,7 +238,7 @@ describe("alone is answered", () => {
   });
 });
 
-describe("what a shared answer is sent with", () => {
+describe("what an answer is sent with", () => {
   const accepts = [
     undefined,
     "*/*",
@@ -252,16 +252,16 @@ describe("what a shared answer is sent with", () => {
     "multipart/mixed, application/json",
     "image/png",
   ];
-  test.each(accepts)("is what yoga sends, with Accept %s", async (accept) => {
-    const queries = [
-      '{ hello(name: "x") }',
-      "{ strictBoom hello }",
-      "{ boom }",
-      "{ nothing }",
-      "query ($n: Int!) { hello }",
-      "query ($i: ThingInput) { thing(input: $i) { name } }",
-      "query A { hello } query B { hello }",
-    ];
+  const operations = [
+    'query { hello(name: "x") }',
+    "query { strictBoom hello }",
+    "query { boom }",
+    "query { nothing }",
+    "query ($n: Int!) { hello }",
+    "query ($i: ThingInput) { thing(input: $i) { name } }",
+    "query A { hello } query B { hello }",
+  ];
+  test.each(accepts)("is what yoga sends, with Accept %s, shared or of a mutation", async (accept) => {
     edge.toy.boom = () => {
       throw Object.assign(new Error("away"), { code: "57P01" });
     };
@@ -272,16 +272,33 @@ describe("what a shared answer is sent with", () => {
         body: JSON.stringify({ query, variables: { i: { count: "x" } } }),
       });
       const { status, headers } = response;
+      const text = await response.text();
       return {
         status,
         type: headers.get("content-type"),
         cache: headers.get("cache-control"),
         sniff: headers.get("x-content-type-options"),
-        length: headers.get("content-length"),
+        isWhole: headers.get("content-length") === String(Buffer.byteLength(text)),
         // Each masked error has an id of its own.
-        body: (await response.text()).replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "<id>"),
+        body: text.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "<id>").replace("Mutation", "Query"),
       };
     };
-    for (const query of queries) expect(await sent(query, "acme:ada")).toEqual(await sent(query, "nobody"));
+    for (const query of operations) {
+      expect(await sent(query, "acme:ada")).toEqual(await sent(query, "nobody"));
+      // As long, so that errors are at the same places.
+      const byYoga = await sent(query.replaceAll("query ", "query    "), "nobody");
+      expect(await sent(query.replaceAll("query ", "mutation "), "nobody")).toEqual(byYoga);
+    }
+  });
+
+  test("is an internal error where the answer of a mutation can't be written, which is not run again", async () => {
+    let runs = 0;
+    edge.toy.boom = () => {
+      runs += 1;
+      throw new GraphQLError("odd", { extensions: { code: "ODD", amount: 1n } });
+    };
+    const answer = await ask("nobody", "mutation { boom }");
+    expect(answer).toMatchObject({ status: 500, errors: [{ extensions: { code: "INTERNAL" } }] });
+    expect(runs).toBe(1);
   });
 });

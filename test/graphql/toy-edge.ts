@@ -1,5 +1,6 @@
 import {
   GraphQLEnumType,
+  type GraphQLFieldConfigMap,
   GraphQLID,
   GraphQLInputObjectType,
   GraphQLInt,
@@ -135,27 +136,25 @@ function toySchema(toy: Toy): GraphQLSchema {
       boom: { type: GraphQLString, resolve: (_tick, _args, context) => toy.boom(context) },
     },
   });
+  const fields: GraphQLFieldConfigMap<unknown, Context> = {
+    hello: {
+      type: GraphQLString,
+      args: { name: { type: GraphQLString } },
+      resolve: (_root, args) => `Hello ${args["name"]}`,
+    },
+    thing: {
+      type: thing,
+      args: { input: { type: thingInput }, id: { type: GraphQLID }, shout: { type: shout } },
+      resolve: () => ({ name: "thing" }),
+    },
+    boom: { type: GraphQLString, resolve: (_root, _args, context) => toy.boom(context) },
+    strictBoom: { type: new GraphQLNonNull(GraphQLString), resolve: () => null },
+  };
   return new GraphQLSchema({
-    query: new GraphQLObjectType({
-      name: "Query",
-      fields: {
-        hello: {
-          type: GraphQLString,
-          args: { name: { type: GraphQLString } },
-          resolve: (_root, args) => `Hello ${args.name}`,
-        },
-        thing: {
-          type: thing,
-          args: { input: { type: thingInput }, id: { type: GraphQLID }, shout: { type: shout } },
-          resolve: () => ({ name: "thing" }),
-        },
-        boom: { type: GraphQLString, resolve: (_root, _args, context) => toy.boom(context) },
-        strictBoom: { type: new GraphQLNonNull(GraphQLString), resolve: () => null },
-      },
-    }),
+    query: new GraphQLObjectType({ name: "Query", fields }),
     mutation: new GraphQLObjectType({
       name: "Mutation",
-      fields: { change: { type: GraphQLString, resolve: () => "changed" } },
+      fields: { ...fields, change: { type: GraphQLString, resolve: () => "changed" } },
     }),
     subscription: new GraphQLObjectType({
       name: "Subscription",
