@@ -5,23 +5,29 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { canary } from "../canary/forms.ts";
 import { followRun } from "./follow-run.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
 const token = "crash-test-token-0123456789";
 const runCount = 200;
 const followed = 20;
+/** The script prints it and the vendor answers it, so that whoever is killed has it in hand. */
+const secret = canary("of servers that are killed");
 
 const scriptAction = {
   name: "crash-script",
   version: "1.0.0",
   type: "enrichment",
   description: "Answers what it was given, a little later.",
-  parameters: [{ name: "marker", type: "string", required: true }],
+  parameters: [
+    { name: "marker", type: "string", required: true },
+    { name: "key", type: "secret", required: true },
+  ],
   executor: { type: "local", target: "wait.sh" },
 };
 const script =
-  '#!/bin/sh\necho "marker $PARAM_MARKER" >&2\nsleep 0.0$(( $$ % 9 + 1 ))\nprintf \'{"echo":"%s"}\' "$1"\n';
+  '#!/bin/sh\necho "marker $PARAM_MARKER $PARAM_KEY" >&2\nsleep 0.0$(( $$ % 9 + 1 ))\nprintf \'{"echo":"%s"}\' "$1"\n';
 
 const playbook = `
 id: crash
@@ -33,7 +39,7 @@ steps:
     name: Script
     type: action
     action_ref: crash-script
-    parameters: { marker: "{{ finding.id }}" }
+    parameters: { marker: "{{ finding.id }}", key: { $secret: crash-key } }
   - id: check
     name: Check
     type: condition
@@ -44,7 +50,7 @@ steps:
     name: Call
     type: action
     action_ref: crash-call
-    parameters: { marker: "{{ steps.script.output.echo }}" }
+    parameters: { marker: "{{ steps.script.output.echo }}", key: { $secret: crash-key } }
 `;
 
 describe("a server that is killed", () => {
@@ -61,7 +67,7 @@ describe("a server that is killed", () => {
     vendor = createServer((request, response) => {
       const key = String(request.headers["idempotency-key"]);
       calls.set(key, (calls.get(key) ?? 0) + 1);
-      request.resume().on("end", () => setTimeout(() => response.end('{"done":true}'), 10));
+      request.resume().on("end", () => setTimeout(() => response.end(JSON.stringify({ done: secret })), 10));
     });
     await new Promise<void>((resolve) => vendor.listen(0, "127.0.0.1", resolve));
     port = await freePort();
@@ -112,14 +118,21 @@ async function register({ client }: ServerProcess, vendorPort: number): Promise<
     retry: { max_attempts: 5, backoff_seconds: 1 },
   };
   const answers = await client.request<Record<string, { __typename: string }>>(
-    `mutation($script: RegisterActionInput!, $remote: RegisterActionInput!, $playbook: RegisterPlaybookInput!) {
+    `mutation($secret: PutSecretInput!, $script: RegisterActionInput!, $remote: RegisterActionInput!, $playbook: RegisterPlaybookInput!) {
+      secret: putSecret(input: $secret) { __typename }
       a: registerAction(input: $script) { __typename ... on ValidationFailure { issues { path message } } }
       b: registerAction(input: $remote) { __typename ... on ValidationFailure { issues { path message } } }
       c: registerPlaybook(input: $playbook) { __typename ... on ValidationFailure { issues { path message } } }
     }`,
-    { script: { definition: scriptAction, files }, remote: { definition: remote }, playbook: { source: playbook } },
+    {
+      secret: { name: "crash-key", value: secret },
+      script: { definition: scriptAction, files },
+      remote: { definition: remote },
+      playbook: { source: playbook },
+    },
   );
   expect(Object.values(answers).map(({ __typename }) => __typename)).toEqual([
+    "PutSecretPayload",
     "RegisterActionPayload",
     "RegisterActionPayload",
     "RegisterPlaybookPayload",
