@@ -64,6 +64,14 @@ export class ForbiddenError extends Error {
   override readonly name = "ForbiddenError";
 }
 
+/** Waited too long for its turn; what it waited for was not begun, and may be asked for again. Becomes the GraphQL error UNAVAILABLE. */
+export class BusyError extends Error {
+  override readonly name = "BusyError";
+  constructor() {
+    super("It was not this one's turn in time.");
+  }
+}
+
 /** An argument that no result union can carry (a cursor that is none, a page size out of bounds). Becomes BAD_USER_INPUT. */
 export class BadInputError extends Error {
   override readonly name = "BadInputError";

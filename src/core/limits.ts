@@ -239,6 +239,14 @@ export const limits = {
   statementMs: 30_000,
   /** A transaction that says nothing for this long is of a client that is gone or stopped: it is rolled back, for the sake of those who wait for its rows. */
   transactionIdleMs: 10_000,
+  /** How long one waits for a connection of a pool, and for a new one to be made: who waits for longer is told to try again. */
+  connectionWaitMs: 10_000,
+  /** How long a statement of a request waits for a lock, which somebody may hold from outside for hours. Half of `connectionWaitMs`: who comes behind such requests gets a connection all the same. */
+  requestLockMs: 5_000,
+  /** The same of a statement of what goes on by itself, which is tried again: longer than a client that is gone can hold a lock (`transactionIdleMs`). */
+  lockMs: 15_000,
+  /** Of the ten connections for requests: where one tenant's wait for a lock, the others still have some. */
+  tenantConnectionsMax: 8,
 
   // ---- Streams --------------------------------------------------------------------------------------------------
   /** Events waiting for one subscriber in memory; a slower one is served from the journal instead. */

@@ -15,8 +15,10 @@ export interface Migrated {
  */
 export function migrate(orm: Orm): Promise<Migrated> {
   return orm.em.fork().transactional(async (em) => {
+    // Neither the node that migrates nor those who wait for it have a bound: a large table takes its time.
+    await em.execute("set local lock_timeout = 0");
     await em.execute("select pg_advisory_xact_lock(?)", [migrationLock]);
-    await orm.migrator.up();
+    await orm.migrator.up({ transaction: em.getTransactionContext() });
     return { isWalled: await raiseTenantWall(em) };
   });
 }

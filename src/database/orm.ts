@@ -19,6 +19,8 @@ export function ormConfig(address: DatabaseAddress, entities: EntityClass<object
       ...("url" in address ? clientConfig(address) : {}),
       // PostgreSQL may not notice for hours that a client is gone, and keeps the rows locked that it had.
       idle_in_transaction_session_timeout: limits.transactionIdleMs,
+      connectionTimeoutMillis: limits.connectionWaitMs,
+      lock_timeout: limits.lockMs,
       onPoolCreated: releaseBroken,
     },
     pool: { min: 0, max: 10 },

@@ -1,36 +1,69 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type EntityClass, type EntityManager, MikroORM } from "@mikro-orm/postgresql";
 import type { Pool, PoolClient } from "pg";
+import { limits } from "../core/limits.ts";
 import type { DatabaseAddress } from "./address.ts";
 import { releaseBroken } from "./broken-clients.ts";
 import { type Orm, ormConfig } from "./orm.ts";
+import { TenantShares } from "./tenant-share.ts";
 import { requestRole, tenantVariable } from "./tenant-wall.ts";
 
 const scope = new AsyncLocalStorage<string>();
 
 /**
  * Opens the database for requests, behind the wall between tenants: every statement runs as the role of requests and sees the rows of one tenant
- * only. Work with it through `behindWall`; a statement that goes another way sees none.
+ * only. Work with it through `behindWall`; a statement that goes another way sees none. Who waits too long for a connection or a lock is refused,
+ * and no tenant holds all connections.
  */
-export function openRequestOrm(address: DatabaseAddress, entities: EntityClass<object>[]): Promise<Orm> {
+export function openRequestOrm(
+  address: DatabaseAddress,
+  entities: EntityClass<object>[],
+  { connectionWaitMs, requestLockMs }: RequestWaits = limits,
+): Promise<Orm> {
   const config = ormConfig(address, entities);
   const onPoolCreated = (pool: Pool) => {
     releaseBroken(pool);
-    enterOnConnect(pool);
+    enterOnConnect(pool, new TenantShares({ max: limits.tenantConnectionsMax, waitMs: connectionWaitMs }));
   };
-  return MikroORM.init({ ...config, driverOptions: { ...config.driverOptions, onPoolCreated } });
+  const waits = { connectionTimeoutMillis: connectionWaitMs, lock_timeout: requestLockMs };
+  return MikroORM.init({ ...config, driverOptions: { ...config.driverOptions, ...waits, onPoolCreated } });
+}
+
+interface RequestWaits {
+  readonly connectionWaitMs: number;
+  readonly requestLockMs: number;
 }
 
 /** What a connection was told last. */
 const told = new WeakMap<PoolClient, string>();
 
-/** Whoever gets a connection of the pool has it in the part of its own tenant, whomever it served before. */
-function enterOnConnect(pool: Pool): void {
+/** Whoever gets a connection of the pool has it in the part of its own tenant, whomever it served before, and as one of its tenant's share. */
+function enterOnConnect(pool: Pool, shares: TenantShares): void {
   const connect = pool.connect.bind(pool) as () => Promise<PoolClient>;
-  const connectInScope = async (): Promise<PoolClient> => {
-    const client = await connect();
+  const holders = new WeakMap<PoolClient, string>();
+  const giveBack = (tenantId: string | undefined) => {
+    if (tenantId !== undefined) shares.give(tenantId);
+  };
+  pool.on("release", (_error, client) => {
+    giveBack(holders.get(client));
+    holders.delete(client);
+  });
+  const connectAs = async (tenantId: string): Promise<PoolClient> => {
+    await shares.take(tenantId);
     try {
-      await enter(client, scope.getStore() ?? "");
+      const client = await connect();
+      holders.set(client, tenantId);
+      return client;
+    } catch (error) {
+      shares.give(tenantId);
+      throw error;
+    }
+  };
+  const connectInScope = async (): Promise<PoolClient> => {
+    const tenantId = scope.getStore() ?? "";
+    const client = await connectAs(tenantId);
+    try {
+      await enter(client, tenantId);
     } catch (error) {
       client.release(error instanceof Error ? error : true);
       throw error;

@@ -46,7 +46,7 @@ export function executePrepared(orm: Orm, tenantId: string, answerMs: number = l
       return rows as Row[];
     } catch (error) {
       // Not for the next one: PostgreSQL tells that it ends a connection some time before it does.
-      isBroken = !isRefusal(error);
+      isBroken = !isRefusal(error) && !isLockTimeout(error);
       throw error;
     } finally {
       client.release(isBroken);
@@ -62,11 +62,19 @@ function isOutdated(error: unknown): boolean {
   return error instanceof Error && "routine" in error && error.routine === "RevalidateCachedQuery";
 }
 
+/**
+ * Whether a statement was given up because of a lock that somebody held: nothing of it has happened. It is no refusal, since no row of it need be
+ * to blame: each alone would wait as long again.
+ */
+function isLockTimeout(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "55P03";
+}
+
 /** Classes of SQLSTATE by which a statement is refused for what it holds, or for what it met: nothing of it has happened. */
 const refusals = new Set(["21", "22", "23", "40", "42", "53", "54", "55"]);
 
 /** Whether the database refused the statement, rather than being away: then nobody knows whether it has happened. */
 export function isRefusal(error: unknown): boolean {
   if (!(error instanceof Error && "code" in error && typeof error.code === "string")) return false;
-  return error.code.length === 5 && refusals.has(error.code.slice(0, 2));
+  return error.code.length === 5 && !isLockTimeout(error) && refusals.has(error.code.slice(0, 2));
 }

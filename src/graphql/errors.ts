@@ -2,6 +2,7 @@ import { PothosValidationError } from "@pothos/core";
 import { GraphQLError, Kind } from "graphql";
 import {
   BadInputError,
+  BusyError,
   DomainFailure,
   ForbiddenError,
   TenantDisabledError,
@@ -44,10 +45,10 @@ export function createErrorMask(log: Log): MaskError {
     const place = error instanceof GraphQLError ? error : undefined;
     const known = codeOf(root, place);
     if (known) return located(known.message, known.extensions, place);
-    if (isDatabaseAway(root)) {
-      log.warn({ message: root.message }, "edge.database_away");
-      const message = "The database can't be reached at the moment; try again.";
-      return located(message, { code: "UNAVAILABLE", ...httpStatus(place, 503) }, place);
+    const unavailable = unavailabilityOf(root);
+    if (unavailable) {
+      log.warn({ message: (root as Error).message }, unavailable.event);
+      return located(unavailable.message, { code: "UNAVAILABLE", ...httpStatus(place, 503) }, place);
     }
     const id = newId();
     log.error({ id, ...describe(root) }, "edge.internal_error");
@@ -88,6 +89,21 @@ function codeOf(root: unknown, place: GraphQLError | undefined): Shown | undefin
   // During execution, an error without a code is none of ours: a scalar that can't be serialised quotes the value, for one.
   return place?.path ? undefined : { message: root.message, extensions: { ...root.extensions } };
 }
+
+const away = { event: "edge.database_away", message: "The database can't be reached at the moment; try again." };
+const busy = { event: "edge.database_busy", message: "The database is too busy at the moment; try again." };
+const locked = { event: "edge.rows_locked", message: "Somebody else holds what this has to change; try again." };
+
+/** What may be said of an error that says nothing of the request, only of the moment. */
+function unavailabilityOf(error: unknown): typeof away | undefined {
+  if (isDatabaseAway(error)) return away;
+  if (error instanceof BusyError || (error instanceof Error && error.message === poolIsFull)) return busy;
+  // lock_not_available: of a lock_timeout.
+  return error instanceof Error && "code" in error && error.code === "55P03" ? locked : undefined;
+}
+
+/** What pg-pool 3 says when no connection became free in time; it has no code. */
+const poolIsFull = "timeout exceeded when trying to connect";
 
 /**
  * Whether the database was not there: it restarts, takes no more connections, or the connection broke (SQLSTATE classes 57P and 53300, and 08

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { BusyError } from "../../src/core/failures.ts";
 import { createOneByOne } from "../../src/core/one-by-one.ts";
 
 test("what has a key waits for what came before it, whatever came of that, and for nothing else", async () => {
@@ -15,4 +16,19 @@ test("what has a key waits for what came before it, whatever came of that, and f
   await Promise.all(later);
   await oneByOne("key", note("fourth"));
   expect(log).toEqual(["other", "second", "third", "fourth"]);
+});
+
+test("what waits for too long is not done, and what comes behind it still waits for what is under way", async () => {
+  const oneByOne = createOneByOne(20);
+  const log: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const first = oneByOne("key", () => promise);
+  const late = () => oneByOne("key", async () => void log.push("done"));
+  await expect(late()).rejects.toBeInstanceOf(BusyError);
+  await expect(late()).rejects.toBeInstanceOf(BusyError);
+  expect(log).toEqual([]);
+  resolve();
+  await first;
+  await late();
+  expect(log).toEqual(["done"]);
 });

@@ -2,6 +2,7 @@ import { GraphQLError } from "graphql";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   BadInputError,
+  BusyError,
   ConflictFailure,
   ForbiddenError,
   NotFoundFailure,
@@ -84,6 +85,23 @@ describe("what a resolver throws", () => {
     expect(error).toMatchObject({ path: ["boom"], extensions: { code: "UNAVAILABLE" } });
     expect(error?.message).toBe("The database can't be reached at the moment; try again.");
     expect(edge.toy.logged.join()).toContain("edge.database_away");
+  });
+
+  test.each([
+    [new BusyError(), "The database is too busy at the moment; try again.", "edge.database_busy"],
+    [
+      new Error("timeout exceeded when trying to connect"),
+      "The database is too busy at the moment; try again.",
+      "edge.database_busy",
+    ],
+    [
+      Object.assign(new Error("canceling statement due to lock timeout"), { code: "55P03" }),
+      "Somebody else holds what this has to change; try again.",
+      "edge.rows_locked",
+    ],
+  ])("tells that it waited for too long: %s", async (thrown, message, event) => {
+    expect(await errorOf(thrown)).toMatchObject({ message, path: ["boom"], extensions: { code: "UNAVAILABLE" } });
+    expect(edge.toy.logged.join()).toContain(event);
   });
 
   test.each([
