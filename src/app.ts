@@ -22,7 +22,7 @@ import type { Adapter } from "./live-actions/adapter.ts";
 import { startLocalScripts } from "./local-scripts.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { createContexts } from "./operation-contexts.ts";
-import { findAgentCaller } from "./opservant/agent-caller.ts";
+import { findAgentCallers } from "./opservant/agent-caller.ts";
 import { playbookDocumentSchema } from "./playbooks/document-schema.ts";
 import { createReadiness } from "./readiness.ts";
 import { startRunEngine } from "./run-engine.ts";
@@ -224,7 +224,7 @@ function schemaDocument(schema: JsonObject) {
 /** Who may come, and with what. @throws Error for pinned keys that are none. */
 function openAuthenticator(providers: readonly JwtProvider[], parts: Omit<AuthenticatorOptions, "verifyJwt">) {
   const verifyJwt = providers.length > 0 ? createVerifyJwt(providers, parts.log) : undefined;
-  return createAuthenticator({ ...parts, verifyJwt, findAgent: findAgentCaller });
+  return createAuthenticator({ ...parts, verifyJwt, findAgents: findAgentCallers });
 }
 
 /** Where the API listens, and to whom. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createAdmission } from "../src/admission.ts";
 import { readConfig } from "../src/config.ts";
 import { limits } from "../src/core/limits.ts";
@@ -69,24 +69,75 @@ describe("the rate of a caller", () => {
 });
 
 describe("failed sign-ins", () => {
-  test("slow their address down, and nothing is looked up for it meanwhile", async () => {
-    const { ask, looked } = worldOf();
-    let guess = 0;
-    expect(await countOf(() => ask(`Bearer guess ${guess++}`))).toBe(limits.failedSignInsBurst);
-    const before = looked.length;
-    expect(await ask("Bearer another guess")).toBeGreaterThan(0);
-    expect(await ask("Bearer b")).toBeGreaterThan(0);
-    expect(looked).toHaveLength(before);
+  let guesses = 0;
+  const guess = () => `Bearer guess-${guesses++}`;
+  // Nothing comes back meanwhile; what waits for its turn waits all the same.
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  test("slow their address down", async () => {
+    const { ask } = worldOf();
+    expect(await countOf(() => ask(guess()))).toBe(limits.failedSignInsBurst);
+    expect(await ask(guess())).toBeGreaterThan(0);
+    expect(await ask(guess(), "192.0.2.2")).toBe(0);
   });
 
   test("hold up neither who was let in lately nor other addresses", async () => {
     const { ask } = worldOf();
-    await countOf(() => ask("Bearer guess"));
+    await countOf(() => ask(guess()));
     expect(await ask("Bearer a")).toBe(0);
     expect(await ask("Bearer jwt-1")).toBe(0);
     expect(await ask("Bearer b", "192.0.2.2")).toBe(0);
     // What is none is told to wait all the same.
-    expect(await ask("Bearer bad jwt")).toBeGreaterThan(0);
+    expect(await ask("Bearer bad-jwt")).toBeGreaterThan(0);
+  });
+
+  test("lock out nobody who comes to their address with a valid token for the first time", async () => {
+    const { ask } = worldOf();
+    await countOf(() => ask(guess()));
+    const flood = Array.from({ length: 100 }, () => ask(guess()));
+    expect(await ask("Bearer b")).toBe(0);
+    for (const wait of await Promise.all(flood)) expect(wait).toBeGreaterThan(0);
+  });
+
+  test("have no more looked up at once than is bounded, and all of it together", async () => {
+    const { ask, looked } = worldOf();
+    await countOf(() => ask(guess()));
+    const before = looked.length;
+    const [many, more] = [limits.suspectsAtOnceMax, 50];
+    const asked = Array.from({ length: many + more }, () => ask(guess()));
+    // The last are told at once, while the others wait: nothing was looked up until then.
+    for (const wait of await Promise.all(asked.slice(many))) expect(wait).toBeGreaterThan(0);
+    expect(looked).toHaveLength(before);
+    for (const wait of await Promise.all(asked)) expect(wait).toBeGreaterThan(0);
+    expect(looked).toHaveLength(before + many);
+  });
+
+  test("of many addresses are bounded together as well", async () => {
+    const { ask, looked } = worldOf();
+    const addressOf = (index: number) => `2001:db8::${index.toString(16)}`;
+    for (let index = 0; index < limits.allFailedSignInsBurst; index++) {
+      expect(await ask(guess(), addressOf(index))).toBe(0);
+    }
+    const before = looked.length;
+    const [many, more] = [limits.suspectsAtOnceMax, 50];
+    const waits = await Promise.all(
+      Array.from({ length: many + more }, (_, index) => ask(guess(), addressOf(10_000 + index))),
+    );
+    expect(waits.filter((wait) => wait > 0)).toHaveLength(more);
+    expect(looked).toHaveLength(before + many);
+    // Those who come with something valid are let in, wherever they come from.
+    expect(await ask("Bearer b", addressOf(20_000))).toBe(0);
+  });
+
+  test("that can be no token take nobody's place", async () => {
+    const { ask, looked } = worldOf();
+    await countOf(() => ask(guess()));
+    const before = looked.length;
+    const none = Array.from({ length: limits.suspectsAtOnceMax }, () => ask("Basic YTpi"));
+    expect(await ask("Bearer b")).toBe(0);
+    for (const wait of await Promise.all(none)) expect(wait).toBeGreaterThan(0);
+    expect(looked).toHaveLength(before + 1);
   });
 
   test("are none where the tenant is disabled: nobody else at the address is slowed", async () => {

@@ -54,11 +54,17 @@ export const trustLimits = {
   jwksKeysMax: 100,
   /** Callers and addresses whose rates one node remembers. */
   ratedCallersMax: 20_000,
-  /** How long a token that was valid is not held up by failed sign-ins of its address. */
+  /** How long a token that was valid is not held up by failed sign-ins, of its address or of all. */
   tokenRememberedMs: 3_600_000,
   /** Failed sign-ins of one address: so many at once, then so many a minute. A token has 256 random bits; this keeps guesses off the database. */
   failedSignInsBurst: 60,
   failedSignInsPerMinute: 60,
+  /** The same of all addresses together, on one node: who guesses may have many. */
+  allFailedSignInsBurst: 1_200,
+  allFailedSignInsPerMinute: 1_200,
+  /** Beyond that, tokens that a node has not seen lately are looked up together so often, by two statements, and so many at once: a thousand a second. */
+  suspectsMs: 250,
+  suspectsAtOnceMax: 250,
 
   // ---- Keys -----------------------------------------------------------------------------------------------------
   /** How often a server looks whether its key file was changed; a rotation goes on for twice as long after nothing is left. */

@@ -5,14 +5,18 @@ import type { OperationContext } from "../tenancy/operation-context.ts";
 import { agentRole, permissionsOf } from "../tenancy/permissions.ts";
 import { Agent } from "./entities.ts";
 
-/** The agent whose own token has this hash, as a caller; undefined where none that is not revoked has. */
-export async function findAgentCaller(em: EntityManager, hash: string): Promise<Caller | undefined> {
-  const agent = await em.findOne(Agent, { hash, revokedAt: null });
-  if (!agent) return undefined;
-  const { id, tenantId, name } = agent;
+/** The agents whose own tokens have these hashes, as callers by hash; without those that were revoked. */
+export async function findAgentCallers(
+  em: EntityManager,
+  hashes: readonly string[],
+): Promise<ReadonlyMap<string, Caller>> {
+  const agents = await em.find(Agent, { hash: { $in: [...hashes] }, revokedAt: null });
   const roles = [agentRole];
-  const actor = { kind: "AGENT", id, name } as const;
-  return { tenantId, actor, roles, permissions: permissionsOf(roles), expiresAt: undefined };
+  const permissions = permissionsOf(roles);
+  const callerOf = ({ id, tenantId, name }: Agent): Caller => {
+    return { tenantId, actor: { kind: "AGENT", id, name }, roles, permissions, expiresAt: undefined };
+  };
+  return new Map(agents.map((agent) => [agent.hash, callerOf(agent)]));
 }
 
 /** Which agent asks. @throws ForbiddenError for anybody else, whatever their permissions. */

@@ -51,8 +51,8 @@ export interface AuthenticatorOptions {
   readonly tenants: Pick<TenantGate, "isDisabled" | "believable">;
   /** Without it API tokens alone are taken. */
   readonly verifyJwt?: VerifyJwt | undefined;
-  /** Finds an on-premises agent by the hash of its token; asked about what is no API token. */
-  readonly findAgent?: (em: EntityManager, hash: string) => Promise<Caller | undefined>;
+  /** Finds on-premises agents by the hashes of their tokens, by one statement; asked about what is no API token. */
+  readonly findAgents?: (em: EntityManager, hashes: readonly string[]) => Promise<ReadonlyMap<string, Caller>>;
 }
 
 /** Keeps an unknown token out of the cache: a flood of guesses must not push out the valid ones. */
@@ -115,7 +115,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
 /** In the order of the hashes; an UnknownToken where none is valid. */
 async function loadCallers(
-  { em, findAgent = async () => undefined }: AuthenticatorOptions,
+  { em, findAgents = async () => new Map() }: AuthenticatorOptions,
   hashes: readonly string[],
 ): Promise<(Caller | UnknownToken)[]> {
   const fork = em.fork();
@@ -124,9 +124,9 @@ async function loadCallers(
   const tenants = tenantIds.length > 0 ? await fork.find(Tenant, { id: { $in: tenantIds } }) : [];
   const names = new Map(tenants.map(({ id, name }) => [id, name]));
   const callers = new Map(tokens.map((token) => [token.hash, callerOf(token, names.get(token.tenantId) ?? "")]));
-  return Promise.all(
-    hashes.map(async (hash) => callers.get(hash) ?? (await findAgent(em.fork(), hash)) ?? new UnknownToken()),
-  );
+  const others = hashes.filter((hash) => !callers.has(hash));
+  const agents: ReadonlyMap<string, Caller> = others.length > 0 ? await findAgents(em.fork(), others) : new Map();
+  return hashes.map((hash) => callers.get(hash) ?? agents.get(hash) ?? new UnknownToken());
 }
 
 function callerOf(token: ApiToken, tenantName: string): Caller {

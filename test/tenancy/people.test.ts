@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { StateFailure } from "../../src/core/failures.ts";
 import { limits } from "../../src/core/limits.ts";
 import type { Log } from "../../src/core/log.ts";
+import { hashToken } from "../../src/tenancy/api-token.ts";
 import { createAuthenticator } from "../../src/tenancy/authenticate.ts";
 import type { Tenant } from "../../src/tenancy/entities.ts";
 import { personId } from "../../src/tenancy/jwt-claims.ts";
@@ -131,6 +132,27 @@ describe("what may be a guess", () => {
 });
 
 describe("many who are asked about at once", () => {
+  test("and are no API tokens are asked about as agents together, once", async () => {
+    const asked: (readonly string[])[] = [];
+    const agent = { tenantId: tenant.id, actor: { kind: "AGENT", id: "1", name: "agent" } as const };
+    const findAgents = async (_em: unknown, hashes: readonly string[]) => {
+      asked.push(hashes);
+      return new Map([
+        [hashToken("rip_7"), { ...agent, roles: [], permissions: new Set<never>(), expiresAt: undefined }],
+      ]);
+    };
+    const authenticator = createAuthenticator({ em: database.orm.em, clock, log, tenants: allEnabled, findAgents });
+    const { text } = await makeToken(database.orm, tenant, { name: "among guesses" });
+    const texts = [...Array.from({ length: 20 }, (_, n) => `rip_${n}`), text];
+    const callers = await Promise.all(texts.map((one) => authenticator.authenticate(bearer(one))));
+    await authenticator.settled();
+    expect(callers.filter((caller) => caller !== undefined).map(({ actor }) => actor.name)).toEqual([
+      "agent",
+      "among guesses",
+    ]);
+    expect(asked).toEqual([texts.slice(0, 20).map(hashToken)]);
+  });
+
   test("are looked up together", async () => {
     const tokens = await Promise.all(
       Array.from({ length: 20 }, (_, n) => makeToken(database.orm, tenant, { name: `token ${n}` })),

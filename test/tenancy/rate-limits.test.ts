@@ -43,6 +43,18 @@ async function makeOperator(name: string): Promise<string> {
   return (await mutate<{ token: string }>(server, server.adminToken, "createApiToken", "token", input)).token;
 }
 
+async function makeAgent(): Promise<string> {
+  const made = await mutate<{ enrolmentToken: string }>(
+    server,
+    server.adminToken,
+    "createAgentEnrolment",
+    "enrolmentToken",
+    { name: "an agent" },
+  );
+  const input = { token: made.enrolmentToken };
+  return (await mutate<{ token: string }>(server, server.adminToken, "enrolAgent", "token", input)).token;
+}
+
 describe("a caller that asks too often", () => {
   test("is told to wait over every transport, and others are not", async () => {
     const [busy, other] = [await makeOperator("busy"), await makeOperator("other")];
@@ -90,5 +102,15 @@ describe("an address that guesses tokens", () => {
     await expect.poll(guess, { interval: 1 }).toMatchObject({ status: 429, retryAfter: "1" });
     expect((await post(known)).status).toBe(200);
     expect((await post(await provider.sign({ sub: "somebody" }))).status).toBe(200);
+  });
+
+  test("locks nobody out who comes there with a valid token for the first time, while it goes on", async () => {
+    const [fresh, agent] = [await makeOperator("fresh"), await makeAgent()];
+    const flood = Array.from({ length: limits.failedSignInsBurst + 20 }, (_, n) => post(`rip_more-${n}`));
+    const refused = async () => (await post(`rip_${crypto.randomUUID()}`)).status;
+    await expect.poll(refused, { interval: 1 }).toBe(429);
+    expect((await post(fresh)).status).toBe(200);
+    expect((await post(agent)).body).toEqual({ data: { viewer: { name: "an agent" } } });
+    await Promise.all(flood);
   });
 });
