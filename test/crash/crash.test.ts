@@ -187,7 +187,7 @@ interface HistoryEvent {
 async function expectWholeHistories({ client }: ServerProcess, runs: readonly string[]): Promise<void> {
   for (const id of runs) {
     const { run } = await client.request<History>(
-      `query($id: ID!) { run(id: $id) { status events(first: 100) { edges { node { sequence ... on StepStatusEvent { stepId stepStatus: status } } } } } }`,
+      `query($id: ID!) { run(id: $id) { status events(first: 100) { edges { node { sequence ... on LogEvent { text } ... on StepStatusEvent { stepId stepStatus: status output } } } } } }`,
       { id },
     );
     const events = run.events.edges.map(({ node }) => node);

@@ -46,7 +46,8 @@ export async function followRun({ url, token, runId }: Follow): Promise<readonly
 
 function eventsOf(client: Client, variables: { readonly runId: string; readonly after: string | null }) {
   return client.iterate<{ runEvents: SeenEvent }>({
-    query: "subscription($runId: ID!, $after: String) { runEvents(runId: $runId, after: $after) { cursor sequence } }",
+    query: `subscription($runId: ID!, $after: String) { runEvents(runId: $runId, after: $after) {
+      cursor sequence ... on LogEvent { text } ... on StepStatusEvent { output } } }`,
     variables,
   });
 }
