@@ -126,6 +126,34 @@ describe("the wall between tenants", () => {
     await database.orm.em.execute("drop table later");
   });
 
+  test("lets requests only add to what is only added to", async () => {
+    const rights = `select c.relname as name, string_agg(lower(given.privilege_type), ', ' order by given.privilege_type) as rights
+      from pg_class c, aclexplode(c.relacl) given
+      where c.relnamespace = current_schema()::regnamespace and given.grantee = 'riposte_requests'::regrole group by 1`;
+    const given = await database.orm.em.execute<{ name: string; rights: string }[]>(rights);
+    const tables = await database.orm.em.execute<{ name: string }[]>(tenantTables);
+    expect(given.map(({ name }) => name).toSorted()).toEqual([...tables.map(({ name }) => name), "tenant"].toSorted());
+    const fewer = given.filter((row) => row.rights !== "delete, insert, select, update");
+    expect(Object.fromEntries(fewer.map((row) => [row.name, row.rights]))).toEqual({
+      action_file: "insert, select",
+      audit_chain: "select",
+      audit_entry: "insert, select",
+      playbook_version: "insert, select",
+      run_event: "select",
+      trigger_event: "insert, select",
+    });
+    for (const sql of ["update run_event set body = '{}'", "delete from run_event", "delete from audit_entry"])
+      await expect(scoped(ours).execute(sql)).rejects.toThrow(/permission denied/);
+  });
+
+  test("takes back what an earlier version let requests do", async () => {
+    await database.orm.em.execute("grant select, insert, update, delete on run_event to riposte_requests");
+    await scoped(ours).execute("delete from run_event");
+    expect(await migrate(database.orm)).toEqual({ isWalled: true });
+    await expect(scoped(ours).execute("delete from run_event")).rejects.toThrow(/permission denied/);
+    expect(await scoped(ours).execute("select * from run_event")).toEqual([]);
+  });
+
   test("says so where the database's user may not raise it", async () => {
     await database.orm.em.execute("create table open_table (tenant_id uuid not null)");
     const role = `poor_${newId().replaceAll("-", "")}`;
