@@ -47,6 +47,12 @@ describe("what is kept of a person", () => {
     expect((await read()).roles).toEqual(["operator", "viewer"]);
   });
 
+  test("are the latest also where many nodes write at once, the oldest last", async () => {
+    const seconds = Array.from({ length: 20 }, (_, n) => 200 - n);
+    await Promise.all(seconds.map((each) => note(each, [`at-${each}`])));
+    expect((await read()).roles).toEqual(["at-200"]);
+  });
+
   test("is what both give of two that were issued at the same instant", async () => {
     for (const roles of [
       ["operator", "viewer"],
@@ -192,6 +198,15 @@ describe("revoking", () => {
     await note(now() + 60, ["operator"]);
     expect((await revoke()).lastIssuedAt).toBeInstanceOf(Date);
     await expect(note(now() + 60, ["operator"])).rejects.toThrow("revoked");
+  });
+
+  test("is bounded, and may be done again to who was revoked before", async () => {
+    await revoke("bob");
+    const sql = `insert into person (id, tenant_id, roles, revoked_at, revoked_before)
+      select gen_random_uuid(), ?, '{}', now(), now() from generate_series(2, ?)`;
+    await database.orm.em.fork().execute(sql, [tenant.id, limits.peoplePerTenantMax]);
+    await expect(revoke()).rejects.toMatchObject({ code: "too_many_people" });
+    await revoke("bob");
   });
 
   test("needs a provider that speaks for the tenant, and a subject", async () => {
