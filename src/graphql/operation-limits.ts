@@ -9,8 +9,10 @@ import {
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
+  TypeInfo,
   type ValidationContext,
   visit,
+  visitWithTypeInfo,
 } from "graphql";
 import { limits } from "../core/limits.ts";
 import { requestError } from "./errors.ts";
@@ -141,14 +143,35 @@ export function costError(question: CostQuestion): GraphQLError | undefined {
   );
 }
 
+/** What operations cost whose variables change nothing about it: most of those that are sent again and again. */
+const fixedCosts = new WeakMap<OperationDefinitionNode, number>();
+const varying = new WeakSet<OperationDefinitionNode>();
+
 function costOf({ schema, document, operation, variables }: CostQuestion): number | GraphQLError {
+  const known = fixedCosts.get(operation);
+  if (known !== undefined) return known;
   const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
+  const alone = { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] } as const;
   try {
-    const alone = { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] } as const;
-    return complexityFromQuery(alone, { schema, variables }).complexity;
+    const cost = complexityFromQuery(alone, { schema, variables }).complexity;
+    if (varying.has(operation)) return cost;
+    if (variesIn(schema, alone)) varying.add(operation);
+    else fixedCosts.set(operation, cost);
+    return cost;
   } catch (error) {
     // Arguments are decoded to be weighed: an id that is none shows itself here already.
     if (error instanceof PothosValidationError) return requestError("BAD_USER_INPUT", error.message);
     throw error;
   }
+}
+
+/** Whether a field of the document, in whatever fragment, costs what its arguments say. */
+function variesIn(schema: GraphQLSchema, document: DocumentNode): boolean {
+  const types = new TypeInfo(schema);
+  let varies = false;
+  const Field = () => {
+    varies ||= typeof types.getFieldDef()?.extensions["complexity"] === "function";
+  };
+  visit(document, visitWithTypeInfo(types, { Field }));
+  return varies;
 }

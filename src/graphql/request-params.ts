@@ -57,7 +57,9 @@ export async function readBody(request: IncomingMessage): Promise<Buffer | Refus
     request.on("data", onData);
     request.once("end", () => resolve(Buffer.concat(chunks)));
     request.once("error", reject);
-    request.once("close", () => reject(clientGone()));
+    request.once("close", () => {
+      if (!request.readableEnded) reject(clientGone());
+    });
   });
 }
 

@@ -58,9 +58,12 @@ export async function callAdapter(ports: CallPorts, job: AdapterJob): Promise<Di
     clearTimeout(timer);
     ports.stopping.removeEventListener("abort", interrupt);
     // What the adapter left under way ends with it.
-    controller.abort();
+    controller.abort(over);
   }
 }
+
+// Made once: an exception is as much work as all else that a call leaves behind.
+const over = new DOMException("The call is over.", "AbortError");
 
 interface Bounds {
   readonly mask: Mask;

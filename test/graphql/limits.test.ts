@@ -96,6 +96,20 @@ describe("an operation", () => {
     });
   });
 
+  test.each([
+    ["", "query ($n: Int) { thing { page(first: $n) { page(first: $n) { name } } } }"],
+    [
+      ", in a fragment too",
+      "query ($n: Int) { ...T } fragment T on Query { thing { page(first: $n) { page(first: $n) { name } } } }",
+    ],
+  ])("is charged the page that each request asks for%s, also where the text is the same", async (_where, query) => {
+    const codes = async (n: number) =>
+      ((await edge.post(query, { n })).errors ?? []).map((error) => error.extensions?.["code"]);
+    expect(await codes(2)).toEqual([]);
+    expect(await codes(100_000)).toEqual(["QUERY_TOO_EXPENSIVE"]);
+    expect(await codes(2)).toEqual([]);
+  });
+
   test("is charged the same as a subscription, before it begins", async () => {
     const response = await fetch(edge.url, {
       method: "POST",

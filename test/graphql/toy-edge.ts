@@ -125,6 +125,14 @@ function toySchema(toy: Toy): GraphQLSchema {
         resolve: () => [],
         extensions: { complexity: { field: 1, multiplier: 100 } },
       },
+      page: {
+        type: new GraphQLList(thing),
+        args: { first: { type: GraphQLInt } },
+        resolve: () => [],
+        extensions: {
+          complexity: ({ first }: { first?: number | null }) => ({ field: 1, multiplier: first ?? 10 }),
+        },
+      },
       colour: { type: colour, resolve: () => "a-secret-colour" },
     }),
   });
