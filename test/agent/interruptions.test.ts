@@ -1,11 +1,11 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { startServerProcess } from "../crash/server-process.ts";
 import { execute, letTimePass, see, seeEnded } from "../opservant/agent-actions.ts";
+import { freePort } from "../support/free-ports.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import { connectedAgent, enrolment, registerScript } from "./agent-office.ts";
 import { type AgentMachine, createAgentMachine } from "./agent-process.ts";
@@ -127,11 +127,3 @@ describe("a task whose server", () => {
     expect(agent.said()).toMatch(/No connection to/);
   }, 120_000);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -1,11 +1,10 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cancel, execute, registerAgentAction, see, seeEnded } from "../opservant/agent-actions.ts";
 import { ScriptedAgent } from "../opservant/scripted-agent.ts";
+import { freePort } from "../support/free-ports.ts";
 import type { TestServer } from "../support/server.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
@@ -79,11 +78,3 @@ describe("a server that is killed while an agent is at work", () => {
     expect(run).toMatchObject({ status: "CANCELLED", steps: [{ status: "CANCELLED", error: null }] });
   }, 90_000);
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { canary } from "../canary/forms.ts";
+import { freePort } from "../support/free-ports.ts";
 import { followRun } from "./follow-run.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
@@ -225,12 +226,4 @@ function postmasterOf(dataDirectory: string): number {
     return undefined;
   };
   return Number(readFileSync(find(dataDirectory) ?? "", "utf8").split("\n")[0]);
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

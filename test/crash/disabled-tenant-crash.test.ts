@@ -6,6 +6,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { DatabaseAddress } from "../../src/database/address.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { freePort } from "../support/free-ports.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import { makeCustomer, setEnabled } from "../tenancy/customers.ts";
 import { mutate } from "../tenancy/strangers.ts";
@@ -83,12 +84,4 @@ async function statuses(tenantId: string): Promise<string[]> {
 function urlOf(address: DatabaseAddress): string {
   if (!("socketDirectory" in address)) throw new Error("The test database has a socket.");
   return `postgres://${address.user}@localhost/${address.database}?host=${encodeURIComponent(address.socketDirectory)}`;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }

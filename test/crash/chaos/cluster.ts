@@ -1,5 +1,4 @@
 import { chmod, copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,6 +10,7 @@ import { migrate } from "../../../src/database/migrate.ts";
 import { openOrm } from "../../../src/database/orm.ts";
 import { entities } from "../../../src/entities.ts";
 import { type CuttingProxy, startCuttingProxy } from "../../runs/cutting-proxy.ts";
+import { freePorts } from "../../support/free-ports.ts";
 import { searchDatabase } from "../../support/watched-leaks.ts";
 import type { Chance } from "./chance.ts";
 import { ChaosNode } from "./node.ts";
@@ -135,19 +135,4 @@ export class ChaosCluster {
     }
     await Promise.all(this.nodes.map((node) => node.start()));
   }
-}
-
-/** Ports that stay free while nobody listens: the system gives none of them to connections that go out. */
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = 12_000 + Math.floor(Math.random() * 18_000);
-    const probe = createServer();
-    const isFree = await new Promise((resolve) => {
-      probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (isFree) ports.add(port);
-    await new Promise((resolve) => probe.close(resolve));
-  }
-  return [...ports];
 }
