@@ -1,5 +1,5 @@
 import { DomainFailure } from "../core/failures.ts";
-import type { Json } from "../core/json.ts";
+import type { Json, JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { LiveActionDispatch } from "../live-actions/entities.ts";
 import type { StepRequest, StepRequestKey } from "../live-actions/step-dispatches.ts";
@@ -193,15 +193,27 @@ function outcomeOf(
     case "SIMULATED":
       return { status, output, ...told };
     case "FAILED": {
-      const isUnknown = dispatch.mode !== "DRY_RUN" && unknownEffects.has(error);
-      const isUnclear = isUnknown && !liveActions.isRepeatable(dispatch);
+      const isUnclear = isEffectUnknown(dispatch) && !liveActions.isRepeatable(dispatch);
       const message = `${summary ?? "It failed."}${isUnclear ? notAgain : ""}`;
       const isFinal = isUnclear || final.has(error);
-      return { status, error: { code: error ?? "Error", message }, output, ...told, ...(isFinal && { isFinal }) };
+      // Whoever reads the run has to see that it is no plain refusal.
+      const code = isUnclear && error === "vendor_error" ? "effect_unknown" : (error ?? "Error");
+      return { status, error: { code, message }, output, ...told, ...(isFinal && { isFinal }) };
     }
     default:
       throw new Error(`Dispatch ${dispatch.id} has not ended.`);
   }
+}
+
+/**
+ * Whether it may have taken effect. So may what a vendor answers with an error of its own, in the middle of what it did, or with a success that can't
+ * be read; 503 says that it did not begin (RFC 9110, section 15.6.4).
+ */
+function isEffectUnknown({ mode, error, details }: LiveActionDispatch): boolean {
+  if (mode === "DRY_RUN") return false;
+  if (error !== "vendor_error") return unknownEffects.has(error);
+  const status = (details as JsonObject | null)?.["status"];
+  return typeof status === "number" && (status < 300 || (status >= 500 && status !== 503));
 }
 
 /** What took effect is not told as a failure for the size of its details. */

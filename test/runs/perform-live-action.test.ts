@@ -101,6 +101,25 @@ describe("a live action of a step", () => {
     },
   );
 
+  test.each([500, 502, 504, 200])(
+    "that the vendor answered with %i, in the middle of it maybe, is not either",
+    async (code) => {
+      const answer = { status: "FAILED", error: "vendor_error", mode: "LIVE", details: { status: code } } as const;
+      const { outcome } = await performed([answer]);
+      expect(outcome).toMatchObject({ error: { code: "effect_unknown" }, isFinal: true });
+      const repeated = (await performed([answer], { isRepeatable: true })).outcome;
+      expect(repeated).toMatchObject({ error: { code: "vendor_error" } });
+      expect(repeated).not.toHaveProperty("isFinal");
+    },
+  );
+
+  test.each([400, 403, 404, 409, 429, 503])("that the vendor refused with %i may be tried again", async (code) => {
+    const answer = { status: "FAILED", error: "vendor_error", mode: "LIVE", details: { status: code } } as const;
+    const { outcome } = await performed([answer]);
+    expect(outcome).toMatchObject({ error: { code: "vendor_error", message: "So." } });
+    expect(outcome).not.toHaveProperty("isFinal");
+  });
+
   test("is not waited for by a node that gives its run up", async () => {
     expect(await performed([new Error("connection refused")], { isLost: true })).toEqual({
       outcome: { status: "CANCELLED" },
