@@ -164,6 +164,13 @@ export const limits = {
   interruptionsMax: 5,
   /** Runs that one node holds in memory; more wait as QUEUED until there is room. */
   residentRunsMax: 5_000,
+  /** What the runs in a node's memory may hold together, of what V8 may take: writing an output takes a few times its size for a moment. And the least it is. */
+  heldHeapShare: 0.25,
+  heldBytesMin: 128 * 1024 * 1024,
+  /** How far a run's row may lag behind what the run holds in memory: smaller steps are not worth writing to the row. */
+  heldLagBytes: 64 * 1024,
+  /** What runs that are claimed at once hold together: read within `engineQueryMs` by far. */
+  claimBytesMax: 64 * 1024 * 1024,
   /** A run that only waits, and for longer than this, is put out of memory until then. */
   parkAfterMs: 10_000,
   /** The same where it waits for people. Shorter waits are not worth writing the run away and reading it again. */

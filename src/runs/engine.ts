@@ -6,30 +6,27 @@ import type { Log } from "../core/log.ts";
 import { oneByOne, sliced } from "../core/sliced.ts";
 import type { DatabaseAddress } from "../database/address.ts";
 import type { TenantGate } from "../tenancy/disabled-tenants.ts";
-import {
-  claimSql,
-  giveBackSql,
-  nextDueSql,
-  signalledSql,
-  signalsSql,
-  straysSql,
-  wakeSignalledSql,
-} from "./claim-sql.ts";
+import { giveBackSql, signalledSql, signalsSql, straysSql, wakeSignalledSql } from "./claim-sql.ts";
+import { Claims } from "./claims.ts";
 import { ClusterClock } from "./cluster-clock.ts";
 import type { TellCompletion } from "./completion.ts";
 import { openPool } from "./engine-pool.ts";
 import { ExecutorSlots } from "./executor-slots.ts";
 import { Expiry } from "./expiry.ts";
 import { freeEntry } from "./free-run.ts";
+import { birthBytes } from "./held-bytes.ts";
 import type { Hub } from "./hub.ts";
 import type { WriteResult } from "./journal-entry.ts";
 import { Journals } from "./journals.ts";
 import { type LoadedRun, type LoadPorts, loadRuns } from "./load-runs.ts";
 import { Membership } from "./membership.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import type { NewRun } from "./new-run.ts";
-import { type ResidentPorts, ResidentRun } from "./resident-run.ts";
+import type { ResidentPorts } from "./resident-ports.ts";
+import { ResidentRun } from "./resident-run.ts";
 import type { Signal } from "./signal.ts";
 import type { StepPorts } from "./step-ports.ts";
+import { SweepLoop } from "./sweep-loop.ts";
 
 export interface EnginePorts extends Omit<LoadPorts, "pool"> {
   readonly address: DatabaseAddress;
@@ -39,6 +36,8 @@ export interface EnginePorts extends Omit<LoadPorts, "pool"> {
   readonly hub: Hub;
   readonly tenants: TenantGate;
   readonly log: Log;
+  /** What the runs in this node's memory may hold together. */
+  readonly memory?: MemoryBudget;
   /** What the end of an action triggers. */
   readonly completions?: TellCompletion;
   /** Something was triggered by a run here, and is durable. */
@@ -58,34 +57,42 @@ export class Engine {
   readonly #expiry: Expiry;
   readonly #residentPorts: Omit<ResidentPorts, "journal">;
   readonly #resident = new Map<string, ResidentRun>();
-  #sweeping: Promise<void> | undefined;
-  #isSweepWanted = false;
+  readonly #memory: MemoryBudget;
+  readonly #slots: ExecutorSlots;
+  readonly #sweeps: SweepLoop;
+  /** Runs that were claimed before they had left here: another sweep takes them up. */
+  readonly #returning = new Set<string>();
+  readonly #claims: Claims;
   /** Something failed between a run's being ours and its going on here. */
   #mayHaveStrays = false;
   /** Runs whose events were refused and that were told to fail: a second refusal is not answered at once. */
   readonly #failing = new Set<string>();
-  #sweepTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
   #stopped: Promise<void> | undefined;
 
   constructor(ports: EnginePorts) {
-    const { address, isAlone, log } = ports;
+    const { address, isAlone, log, memory = new MemoryBudget() } = ports;
     this.#ports = ports;
     this.#pool = openPool(address, log);
+    this.#memory = memory;
+    this.#slots = new ExecutorSlots(memory);
+    this.#claims = new Claims({ pool: this.#pool, memory, resident: this.#resident });
+    this.#sweeps = new SweepLoop({ sweep: () => this.#sweep(), onFailed: (error) => this.#sweepFailed(error) });
     this.#membership = new Membership({
       address,
       isAlone,
       log,
       clock: this.#clock,
       onLost: () => this.#dropAll(),
-      onFreed: () => this.#sweep(),
+      onFreed: () => void this.#sweeps.sweep(),
     });
     this.#journals = new Journals({ address, membership: this.#membership, log });
     this.#expiry = new Expiry({ pool: this.#pool, log, onExpired: (runIds) => void this.hint(runIds) });
     this.#residentPorts = {
       ...ports,
       steps: { ...ports.steps, log, now: () => this.#clock.now() },
-      slots: new ExecutorSlots(),
+      memory,
+      slots: this.#slots,
       expire: (approvalId) => this.#expiry.expire(approvalId),
       onReleased: (run, reason) => this.#released(run, reason),
     };
@@ -94,7 +101,7 @@ export class Engine {
   /** Joins the cluster and takes up what is free: after a crash, everything this machine was at. */
   async start(): Promise<void> {
     await this.#membership.start();
-    await this.#sweep();
+    await this.#sweeps.sweep();
   }
 
   /** True while runs can be started and written here. */
@@ -118,7 +125,9 @@ export class Engine {
    */
   async begin(birth: NewRun): Promise<"written" | "conflict"> {
     if (!this.isReady()) throw unavailable();
-    const isFree = this.#resident.size >= limits.residentRunsMax;
+    const isTooLarge = this.#memory.room() < birthBytes(birth);
+    if (isTooLarge) this.#claims.holdUp();
+    const isFree = isTooLarge || this.#resident.size >= limits.residentRunsMax;
     const result = await (isFree ? this.#beginFree(birth) : this.#beginHere(birth));
     if (result === "written" || result === "conflict") return result;
     throw result === "refused" ? new Error(`The journal refused run ${birth.id}.`) : unavailable();
@@ -130,7 +139,7 @@ export class Engine {
    */
   async hint(runIds: readonly string[]): Promise<void> {
     const here = runIds.filter((id) => this.#resident.has(id));
-    if (here.length < runIds.length) void this.#sweep();
+    if (here.length < runIds.length) void this.#sweeps.sweep();
     if (here.length === 0) return;
     try {
       const { rows } = await this.#pool.query<Signal & { runId: string }>(signalsSql, [here]);
@@ -147,7 +156,7 @@ export class Engine {
 
   /** Runs may have become free: claims what is due. */
   async wake(): Promise<void> {
-    await this.#sweep();
+    await this.#sweeps.sweep();
   }
 
   /**
@@ -161,8 +170,7 @@ export class Engine {
   }
 
   async #stop(): Promise<void> {
-    clearTimeout(this.#sweepTimer);
-    await this.#sweeping;
+    await this.#sweeps.stop();
     const runs = [...this.#resident.values()];
     const quiet = Promise.all(runs.map((run) => run.rest()));
     await Promise.race([quiet, sleep(limits.drainMs, undefined, { ref: false })]);
@@ -189,71 +197,53 @@ export class Engine {
     return new Promise((settled) => this.#journals.assign().append({ ...entry, settled }));
   }
 
-  #released(run: ResidentRun, reason: "over" | "lost" | "broken"): void {
+  #released(run: Pick<ResidentRun, "info">, reason: "over" | "lost" | "broken"): void {
     const isOurs = this.#resident.get(run.info.id) === run;
     if (isOurs) this.#resident.delete(run.info.id);
     // Of a run that was dropped before, the loss is old news.
     if (isOurs && reason === "lost") this.#membership.lost();
     if (reason === "broken") void this.#failBroken(run.info.id);
     else this.#failing.delete(run.info.id);
-    if (this.#isSweepWanted) void this.#sweep();
+    this.#slots.admit();
+    if (this.#returning.delete(run.info.id)) this.#mayHaveStrays = true;
+    else if (!this.#claims.isWorthwhile()) return;
+    void this.#sweeps.sweep();
   }
 
   #dropAll(): void {
     for (const run of this.#resident.values()) run.drop();
     this.#resident.clear();
+    this.#returning.clear();
     this.#journals.abandon();
   }
 
-  /** Claims what is due, hears what was said, and sets the timer for the next time. One at a time. */
-  #sweep(): Promise<void> {
-    this.#isSweepWanted = true;
-    this.#sweeping ??= this.#sweepAll().finally(() => {
-      this.#sweeping = undefined;
-    });
-    return this.#sweeping;
+  #sweepFailed(error: Error): void {
+    this.#mayHaveStrays = true;
+    this.#ports.log.warn({ message: error.message }, "engine.sweep_failed");
   }
 
-  async #sweepAll(): Promise<void> {
-    clearTimeout(this.#sweepTimer);
-    let delayMs: number = limits.sweepMs;
-    while (this.#isSweepWanted && !this.#isStopping) {
-      this.#isSweepWanted = false;
-      try {
-        delayMs = await this.#sweepOnce();
-      } catch (error) {
-        this.#mayHaveStrays = true;
-        this.#ports.log.warn({ message: (error as Error).message }, "engine.sweep_failed");
-      }
-    }
-    if (!this.#isStopping) this.#sweepTimer = setTimeout(() => void this.#sweep(), delayMs);
-  }
-
-  async #sweepOnce(): Promise<number> {
+  /** Claims what is due, and hears what was said. @returns After how many milliseconds that is due again. */
+  async #sweep(): Promise<number> {
     const self = this.#membership.identity();
     if (!self) return limits.sweepMs;
     await this.#pool.query(wakeSignalledSql);
     if (this.#mayHaveStrays) {
       const { rows } = await this.#pool.query<{ id: string }>(straysSql, [self.nodeId, [...this.#resident.keys()]]);
-      await this.#takeUp(rows, self.nodeId);
       this.#mayHaveStrays = false;
-    }
-    const room = Math.min(limits.residentRunsMax - this.#resident.size, limits.claimMax);
-    if (room > 0) {
-      const { rows } = await this.#pool.query<{ id: string }>(claimSql, [self.nodeId, self.epoch, room]);
       await this.#takeUp(rows, self.nodeId);
-      // More may be due than was taken at once.
-      if (rows.length === limits.claimMax) this.#isSweepWanted = true;
     }
+    const claimed = await this.#claims.claim(self);
+    await this.#takeUp(claimed, self.nodeId);
+    // More may be due than was taken at once.
+    if (claimed.length === limits.claimMax) this.#sweeps.again();
     const said = await this.#pool.query<{ runId: string }>(signalledSql, [self.nodeId]);
     if (said.rows.length > 0)
       await this.hint(said.rows.map(({ runId }) => runId).filter((id) => this.#resident.has(id)));
-    const { rows } = await this.#pool.query<{ ms: string | null }>(nextDueSql);
-    const dueMs = rows[0]?.ms == null ? limits.sweepMs : Math.max(Number(rows[0].ms), room > 0 ? 0 : limits.sweepMs);
-    return Math.min(dueMs, limits.sweepMs);
+    return this.#claims.nextMs(claimed.length);
   }
 
   async #takeUp(claimed: readonly { readonly id: string }[], nodeId: number): Promise<void> {
+    for (const { id } of claimed) if (this.#resident.has(id)) this.#returning.add(id);
     const ids = claimed.map(({ id }) => id).filter((id) => !this.#resident.has(id));
     if (ids.length === 0) return;
     const loaded = await loadRuns({ ...this.#ports, pool: this.#pool }, ids);

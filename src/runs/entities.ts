@@ -123,6 +123,11 @@ const RunSchema = defineEntity({
     inputHash: p.string().length(64).nullable(),
     /** The node that runs it; null when it is free to be claimed, or has ended. */
     ownerId: p.integer().nullable(),
+    /**
+     * About the bytes that it takes in a node's memory, no more than `heldLagBytes` ago; null where an older version of the server wrote it, and
+     * once it has ended.
+     */
+    heldBytes: p.integer().nullable(),
     /** From when a free run may be claimed; null while it is owned and once it has ended. */
     wakeAt: p.datetime().nullable(),
     startedAt: p.datetime().nullable(),

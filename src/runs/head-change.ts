@@ -5,13 +5,14 @@ import type { HeadChange } from "./journal-entry.ts";
 import type { RunInfo } from "./new-run.ts";
 import type { Walk } from "./walk.ts";
 
-/** The run's row as its walk says. With `wake`, the run is given up until then. */
-export function headChange({ run }: Walk, wake: number | null): HeadChange {
+/** The run's row as its walk says. With `wake`, the run is given up until then; `held` are the bytes that it holds in memory. */
+export function headChange({ run }: Walk, wake: number | null, held: number): HeadChange {
   const { failedStepCount, simulatedStepCount } = countSteps(run);
   return {
     status: run.status,
     is_released: wake !== null || isTerminal(run.status),
     wake,
+    held: isTerminal(run.status) ? null : held,
     started: run.startedAt ?? null,
     finished: run.finishedAt ?? null,
     attempt: run.runAttempt,
@@ -58,11 +59,16 @@ export function deadlineOf(walk: Walk, { plan }: RunInfo): number | undefined {
   return plan.timeoutMs === undefined || startedAt === undefined ? undefined : startedAt + plan.timeoutMs;
 }
 
+/** Whether nothing of it has to end before it can leave memory, provided that nothing is under way: what is ready stays so. */
+export function isBetweenSteps({ run, ready, isFinished }: Walk): boolean {
+  return ready.size > 0 && !run.ending && !isFinished;
+}
+
 /**
  * When the run may be put out of memory until, because it only waits: for people, or for long. Undefined where it must stay.
- * Branches that wait let their parallel step wait with them.
+ * Branches that wait let their parallel step wait with them. One that is to make room parks for any time.
  */
-export function parkUntil(walk: Walk, info: RunInfo, now: number): number | undefined {
+export function parkUntil(walk: Walk, info: RunInfo, now: number, isToLeave = false): number | undefined {
   if (walk.isFinished || walk.ready.size > 0 || walk.run.ending) return undefined;
   let isWaiting = false;
   let isForPeople = false;
@@ -75,5 +81,6 @@ export function parkUntil(walk: Walk, info: RunInfo, now: number): number | unde
   }
   if (!isWaiting) return undefined;
   const due = nextDue(walk, info) ?? now + limits.parkMsMax;
-  return due - now > (isForPeople ? limits.parkForPeopleMs : limits.parkAfterMs) ? due : undefined;
+  const leastMs = isToLeave ? 0 : isForPeople ? limits.parkForPeopleMs : limits.parkAfterMs;
+  return due - now > leastMs ? due : undefined;
 }

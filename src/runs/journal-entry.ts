@@ -36,6 +36,8 @@ export interface HeadChange {
   /** Gives the run up: it has ended, or sleeps until `wake`. */
   readonly is_released: boolean;
   readonly wake: number | null;
+  /** About the bytes that the run takes in memory; null of one that has ended. */
+  readonly held: number | null;
   readonly started: number | null;
   readonly finished: number | null;
   readonly attempt: number;

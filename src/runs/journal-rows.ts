@@ -61,6 +61,7 @@ export const headColumns = {
   simulated: "int",
   error_code: "text",
   error_message: "text",
+  held: "int",
 } as const satisfies ColumnTypes;
 
 export const birthColumns = {

@@ -38,11 +38,13 @@ with fence as materialized (
 ), births as (
   insert into run (id, tenant_id, created_at, kind, status, playbook_id, playbook_version_id, action_id, action_version_id, context,
     parameters, sealed_secrets, sandbox, dry_run, started_by_kind, started_by_name, started_by_id, idempotency_key, input_hash,
-    rerun_of_id, event_id, chain, owner_id, wake_at, started_at, finished_at, attempt, failed_step_count, simulated_step_count, error_code, error_message)
+    rerun_of_id, event_id, chain, owner_id, wake_at, started_at, finished_at, attempt, failed_step_count, simulated_step_count, error_code, error_message,
+    held_bytes)
   select b.id, b.tenant, to_timestamp(b.at / 1000.0), b.kind, b.status, b.playbook, b.playbook_version, b.action, b.action_version, b.context,
     b.parameters, case when b.finished is null then b.secrets end, b.sandbox, b.dry_run, b.by_kind, b.by_name, b.by_id, b.idempotency_key, b.input_hash,
     b.rerun_of, b.event, b.chain, case when b.is_released then null else $1 end, to_timestamp(b.wake / 1000.0), to_timestamp(b.started / 1000.0),
-    to_timestamp(b.finished / 1000.0), b.attempt, b.failed, b.simulated, b.error_code, b.error_message
+    to_timestamp(b.finished / 1000.0), b.attempt, b.failed, b.simulated, b.error_code, b.error_message,
+    b.held
   from ${rowsOf(birthColumns, "b", firstColumn)}, fence
   on conflict do nothing
   returning id
@@ -55,7 +57,7 @@ with fence as materialized (
   update run set status = h.status, owner_id = case when h.is_released then null else $1 end, wake_at = to_timestamp(h.wake / 1000.0),
     started_at = to_timestamp(h.started / 1000.0), finished_at = to_timestamp(h.finished / 1000.0), attempt = h.attempt,
     failed_step_count = h.failed, simulated_step_count = h.simulated, error_code = h.error_code, error_message = h.error_message,
-    sealed_secrets = case when h.finished is null then run.sealed_secrets end,
+    held_bytes = h.held, sealed_secrets = case when h.finished is null then run.sealed_secrets end,
     changed_xid = pg_current_xact_id()::text::bigint
   from ${rowsOf(headColumns, "h", firstHeadColumn)}, fence
   where h.attempt between 1 and 2147483647 and run.id = h.id and coalesce(run.owner_id, 0) = $1

@@ -9,6 +9,13 @@ export function activeSteps(run: RunState): readonly StepState[] {
   return [...run.steps.values()].filter(({ status }) => !isTerminal(status));
 }
 
+/** Steps that an executor answers for: all that are under way but parallel ones. */
+export function executingSteps(plan: Plan, run: RunState): readonly StepState[] {
+  return activeSteps(run).filter(
+    ({ stepId, status }) => status === "RUNNING" && plan.steps.get(stepId)?.type !== "PARALLEL",
+  );
+}
+
 /** True while anything of the run has not had its last word: told to start, running, waiting, or to be tried again. */
 export function isUnderWay(plan: Plan, { run, ready }: Pick<Walk, "run" | "ready">): boolean {
   if (ready.size > 0) return true;

@@ -1,29 +1,19 @@
-import { type Fact, isTerminal, type RunEvent, toRow } from "./events.ts";
+import { DueTimer } from "./due-timer.ts";
+import { type Fact, isTerminal, type RunEvent } from "./events.ts";
 import { fallDue } from "./fall-due.ts";
-import type { StepState } from "./fold.ts";
-import { headChange, nextDue, parkUntil } from "./head-change.ts";
-import type { Hub } from "./hub.ts";
+import { headChange, isBetweenSteps, nextDue, parkUntil } from "./head-change.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import { interruptedFact, interruptions } from "./interruption.ts";
-import type { Journal } from "./journal.ts";
 import type { WriteResult } from "./journal-entry.ts";
+import { memoryShort } from "./memory-budget.ts";
 import type { NewRun, RunInfo } from "./new-run.ts";
-import { activeSteps } from "./outcome-rules.ts";
-import { type Accompaniment, type Entry, nothingElse } from "./run-entry.ts";
-import { factsOf, type Signal } from "./signal.ts";
-import { type Prepared, StepWork, type StepWorkPorts } from "./step-work.ts";
+import { activeSteps, executingSteps } from "./outcome-rules.ts";
+import type { ResidentPorts } from "./resident-ports.ts";
+import { type Accompaniment, type Entry, nothingElse, writable } from "./run-entry.ts";
+import { HeardSignals, type Signal } from "./signal.ts";
+import { type Prepared, StepWork } from "./step-work.ts";
 import { answerOf, transition } from "./transition.ts";
 import { beginning, type Command, type Walk } from "./walk.ts";
-
-export interface ResidentPorts extends Omit<StepWorkPorts, "run" | "onSaid"> {
-  readonly journal: Pick<Journal, "append" | "room">;
-  readonly hub: Pick<Hub, "publish">;
-  /** The time for an approval is over: its row says what becomes of it, and the run hears it as a signal. */
-  expire(approvalId: string): void;
-  /** Something was triggered: durable now. */
-  onTriggered?(): void;
-  /** Forget the run: it has ended or parked (`over`), may not be run here any more (`lost`), or can't go on as it is (`broken`). */
-  onReleased(run: ResidentRun, reason: "over" | "lost" | "broken"): void;
-}
 
 /** What is to happen to the run next; a fact may begin a new attempt of it. */
 type Item = (Fact & { readonly runAttempt?: number }) | Command | Prepared;
@@ -36,7 +26,8 @@ export class ResidentRun {
   readonly info: RunInfo;
   readonly #ports: ResidentPorts;
   readonly #work: StepWork;
-  readonly #heardSignals = new Set<string>();
+  readonly #bytes: HeldBytes;
+  readonly #signals = new HeardSignals();
   /** Requests for approval whose time is over here: what becomes of them comes as a signal. */
   readonly #expiring = new Set<string>();
   #walk: Walk;
@@ -46,19 +37,25 @@ export class ResidentRun {
   #isOpen = true;
   /** The node is stopping: what is ready stays so, to be started by the next owner. */
   #isResting = false;
-  #timer: NodeJS.Timeout | undefined;
+  /** The node is short of memory: it starts nothing more, and goes once nothing of it is under way. */
+  #isLeaving = false;
+  /** Nothing has come of it yet since it was taken up. */
+  #isFresh = true;
+  readonly #timer = new DueTimer(() => this.#fire());
 
   constructor(ports: ResidentPorts, info: RunInfo, walk: Walk = beginning) {
     this.#ports = ports;
     this.info = info;
     this.#walk = walk;
     const onSaid = (fact: Fact) => this.#advance([fact]);
-    this.#work = new StepWork({ ...ports, onSaid, run: () => this.#walk.run }, info);
+    this.#bytes = new HeldBytes(ports.memory, info, walk.run);
+    this.#work = new StepWork({ ...ports, onSaid, held: this.#bytes, run: () => this.#walk.run }, info);
   }
 
   /** Writes the run itself with its first events. */
   begin(birth: NewRun): Promise<WriteResult> {
     this.#birth = birth;
+    this.#isFresh = false;
     return new Promise((onSettled) => {
       this.#advance([...(birth.takenOver ?? []), { type: "RUN_STATUS", status: "RUNNING" }], { onSettled });
     });
@@ -68,7 +65,7 @@ export class ResidentRun {
   resume(signals: readonly Signal[]): void {
     const { run, ready } = this.#walk;
     const items: Item[] = run.status === "RUNNING" ? [] : [{ type: "RUN_STATUS", status: "RUNNING" }];
-    const heard = this.#hear(signals);
+    const heard = this.#signals.hear(signals, run);
     // What was interrupted is not run again where the time for it was over meanwhile.
     const due = fallDue(this.#walk, this.info, this.#now()).items.filter((item) => item.type === "NOTICE");
     const overdue = [...due, ...this.#work.refusal()];
@@ -86,7 +83,7 @@ export class ResidentRun {
 
   /** Hears signals; one that it has heard of already is old news. */
   signal(signals: readonly Signal[]): void {
-    const { facts, ids } = this.#hear(signals);
+    const { facts, ids } = this.#signals.hear(signals, this.#walk.run);
     if (ids.length > 0) this.#advance([...facts], { signals: ids });
   }
 
@@ -107,34 +104,21 @@ export class ResidentRun {
   /** Ends every executor of it, without a word to the journal: the run goes on from its last durable point elsewhere, or later. */
   drop(): void {
     this.#isOpen = false;
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     this.#work.drop();
+    this.#bytes.leave();
   }
 
   /** Starts nothing more, and resolves when no executor of it is at work and what they did is handed over. */
   async rest(): Promise<void> {
     this.#isResting = true;
-    while (this.#work.isBusy(this.#isOpen ? this.#executing() : [])) {
+    while (this.#work.isBusy(this.#isOpen ? executingSteps(this.info.plan, this.#walk.run) : [])) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
 
   #now(): number {
     return this.#ports.steps.now();
-  }
-
-  /** Steps that an executor answers for: all that are under way but parallel ones. */
-  #executing(): readonly StepState[] {
-    const { steps } = this.info.plan;
-    return activeSteps(this.#walk.run).filter(
-      ({ stepId, status }) => status === "RUNNING" && steps.get(stepId)?.type !== "PARALLEL",
-    );
-  }
-
-  #hear(signals: readonly Signal[]): { facts: readonly Fact[]; ids: readonly string[] } {
-    const news = signals.filter(({ id }) => !this.#heardSignals.has(id));
-    for (const { id } of news) this.#heardSignals.add(id);
-    return { facts: factsOf(news, this.#walk.run), ids: news.map(({ id }) => id) };
   }
 
   #advance(items: Item[], { signals, triggered, onSettled }: Accompaniment = nothingElse): void {
@@ -144,14 +128,36 @@ export class ResidentRun {
       this.#held.signals.push(...(signals ?? []));
       return;
     }
+    this.#heedMemory(items);
     const beside = { approvals: undefined, closedApprovals: undefined, triggered, signals, onSettled };
     const entry: Entry = { events: [], effects: [], ...beside };
     for (let next = 0; next < items.length; next += 1) this.#take(items[next] as Item, items, entry);
-    const wakeAt = parkUntil(this.#walk, this.info, this.#now());
-    if (wakeAt !== undefined) this.#take({ type: "RUN_STATUS", status: "WAITING" }, items, entry);
+    const wakeAt = this.#leave(items, entry);
     if (entry.events.length > 0) this.#handOver(entry, wakeAt ?? null);
     if (this.#walk.isFinished || wakeAt !== undefined) this.#isOpen = false;
-    this.#arm();
+    const due = this.#isOpen ? nextDue(this.#walk, this.info, this.#expiring) : undefined;
+    this.#timer.arm(due === undefined ? undefined : due - this.#now());
+  }
+
+  /** Whether it is to make room. Where it need not any more, it starts what it has left alone. */
+  #heedMemory(items: Item[]): void {
+    const wasLeaving = this.#isLeaving;
+    this.#isLeaving = this.#ports.memory.isToLeave(this.#bytes, this.#isFresh);
+    if (!wasLeaving || this.#isLeaving) return;
+    for (const [stepId, attempt] of this.#walk.ready) items.push({ type: "START_STEP", stepId, attempt });
+  }
+
+  /** Puts the run out of memory where it only waits, or is to make room. @returns Until when. */
+  #leave(items: Item[], entry: Entry): number | undefined {
+    const now = this.#now();
+    const parkedUntil = parkUntil(this.#walk, this.info, now, this.#isLeaving);
+    if (parkedUntil !== undefined) {
+      this.#take({ type: "RUN_STATUS", status: "WAITING" }, items, entry);
+      return parkedUntil;
+    }
+    if (!this.#isLeaving || this.#work.isUnderWay() || !isBetweenSteps(this.#walk)) return undefined;
+    this.#take(memoryShort, items, entry);
+    return now;
   }
 
   #take(item: Item, items: Item[], entry: Entry): void {
@@ -202,12 +208,14 @@ export class ResidentRun {
       if (approvalId !== undefined) entry.closedApprovals = [...(entry.closedApprovals ?? []), approvalId];
     }
     this.#walk = walk;
+    this.#bytes.hear(event, walk.run);
     entry.events.push(event);
     items.push(...commands);
   }
 
   #start({ stepId, attempt }: { stepId: string; attempt: number }, items: Item[]): void {
-    if (this.#isResting || this.#walk.ready.get(stepId) !== attempt || this.#work.has(stepId)) return;
+    if (this.#isResting || this.#isLeaving || this.#walk.ready.get(stepId) !== attempt || this.#work.has(stepId))
+      return;
     const prepared = this.#work.prepare({ stepId, attempt });
     if (prepared instanceof Promise) void prepared.then((later) => later && this.#advance([later]));
     else if (prepared) items.push(prepared);
@@ -216,7 +224,7 @@ export class ResidentRun {
   #begin(prepared: Prepared, items: Item[], entry: Entry): void {
     const { fact, begin, approval } = prepared.step;
     const wanted = this.#walk.ready.get(fact.stepId);
-    const isStale = this.#isResting || wanted !== fact.attempt;
+    const isStale = this.#isResting || this.#isLeaving || wanted !== fact.attempt;
     if (isStale || !begin) this.#work.forget(prepared);
     else prepared.work.isBegun = true;
     // While these inputs were worked out, another try may have become due.
@@ -234,24 +242,24 @@ export class ResidentRun {
     const told = this.#work.completion(prepared, outcome);
     const news = told instanceof Promise ? await told : told;
     this.#work.forget(prepared);
+    this.#isFresh = false;
     const fact: Fact = { type: "STEP_STATUS", stepId, attempt, ...outcome };
     if (news) this.#advance([...news.notices, fact], { triggered: news.events });
     else this.#advance([fact]);
   }
 
   #handOver(entry: Entry, wakeAt: number | null): void {
-    const { events, triggered, signals, approvals, closedApprovals } = entry;
+    const { events, triggered } = entry;
     const birth = this.#birth;
     this.#birth = undefined;
     if (birth) this.#held = { items: [], signals: [] };
     const isOver = this.#walk.isFinished || wakeAt !== null;
-    const needsHead = events.some(({ type }) => type === "RUN_STATUS");
+    if (isOver) this.#bytes.go();
+    const needsHead = wakeAt !== null || this.#bytes.isNews() || events.some(({ type }) => type === "RUN_STATUS");
     this.#ports.journal.append({
-      runId: this.info.id,
-      tenantId: this.info.tenantId,
-      events: events.map(toRow),
-      head: needsHead ? headChange(this.#walk, wakeAt) : undefined,
-      ...{ birth, signals, approvals, closedApprovals, triggered },
+      ...writable(this.info, entry),
+      birth,
+      head: needsHead ? headChange(this.#walk, wakeAt, this.#bytes.note()) : undefined,
       settled: (result) => {
         if (result === "written") this.#written(entry, isOver);
         else this.#unwritten(result);
@@ -266,7 +274,10 @@ export class ResidentRun {
     this.#held = undefined;
     this.#ports.hub.publish(this.info, events);
     for (const effect of effects) effect();
-    if (isOver) this.#ports.onReleased(this, "over");
+    if (isOver) {
+      this.#bytes.leave();
+      this.#ports.onReleased(this, "over");
+    }
     // Also with nothing in it: a timer that went off meanwhile was not set again.
     else if (held) this.#advance(held.items, { signals: held.signals });
   }
@@ -274,14 +285,6 @@ export class ResidentRun {
   #unwritten(result: Exclude<WriteResult, "written">): void {
     this.drop();
     this.#ports.onReleased(this, result === "lost" ? "lost" : result === "conflict" ? "over" : "broken");
-  }
-
-  /** One timer for whatever falls due next. */
-  #arm(): void {
-    clearTimeout(this.#timer);
-    const due = this.#isOpen ? nextDue(this.#walk, this.info, this.#expiring) : undefined;
-    if (due !== undefined)
-      this.#timer = setTimeout(() => this.#fire(), Math.min(Math.max(due - this.#now(), 0), timerMsMax));
   }
 
   #fire(): void {
@@ -294,6 +297,3 @@ export class ResidentRun {
     this.#advance([...due.items]);
   }
 }
-
-/** A longer wait is armed again: the clock may have been set right meanwhile. */
-const timerMsMax = 10_000;

@@ -8,6 +8,18 @@ export type Signal = { readonly id: string } & (
   | { readonly type: "NOTICE"; readonly body: { readonly code: string; readonly message: string } }
 );
 
+/** Tells news from what a run has heard of before. */
+export class HeardSignals {
+  readonly #ids = new Set<string>();
+
+  /** The facts of those that are news, and their ids. */
+  hear(signals: readonly Signal[], state: RunState): { facts: readonly Fact[]; ids: readonly string[] } {
+    const news = signals.filter(({ id }) => !this.#ids.has(id));
+    for (const { id } of news) this.#ids.add(id);
+    return { facts: factsOf(news, state), ids: news.map(({ id }) => id) };
+  }
+}
+
 /** How a request for approval was decided. */
 export interface DecisionBody {
   readonly approvalId: string;

@@ -1,4 +1,5 @@
 import { type Json, type JsonObject, storableText } from "../core/json.ts";
+import { leastJsonBytes } from "../core/json-bytes.ts";
 import { turns } from "../core/turns.ts";
 import type { Attempt } from "../executors/executor.ts";
 import type { TenantGate } from "../tenancy/disabled-tenants.ts";
@@ -6,8 +7,9 @@ import { prepareAgentEnd } from "./agent-task.ts";
 import { askAgain } from "./ask-again.ts";
 import type { CompletionNews, TellCompletion } from "./completion.ts";
 import type { LogFact, NoticeFact, StepStatusFact } from "./events.ts";
-import type { ExecutorSlots } from "./executor-slots.ts";
+import type { Asker, ExecutorSlots } from "./executor-slots.ts";
 import type { RunState, StepState } from "./fold.ts";
+import type { HeldBytes } from "./held-bytes.ts";
 import { isHeard } from "./interruption.ts";
 import type { Journal } from "./journal.ts";
 import { LogBudget } from "./log-budget.ts";
@@ -24,6 +26,8 @@ export interface StepWorkPorts {
   readonly completions?: TellCompletion | undefined;
   readonly journal: Pick<Journal, "room">;
   readonly tenants: TenantGate;
+  /** What the run holds in memory. */
+  readonly held: HeldBytes;
   /** The run as it is now. */
   run(): RunState;
   /** What a step said while its executor was at work. */
@@ -67,6 +71,7 @@ export class StepWork {
   readonly #onFailed = (reason: unknown) =>
     this.#ports.steps.log.error({ runId: this.#info.id, reason: String(reason) }, "step.asked_again");
   readonly #logRoom = () => this.#ports.journal.room();
+  readonly #asker: Asker;
   readonly #lost = new AbortController();
   /** What people have decided before: it is certain then, and no moment old, that the tenant is enabled. */
   readonly #approvals: readonly string[];
@@ -77,6 +82,7 @@ export class StepWork {
   constructor(ports: StepWorkPorts, info: RunInfo) {
     this.#ports = ports;
     this.#info = info;
+    this.#asker = { tenantId: info.tenantId, heldBytes: () => ports.held.total };
     this.#approvals = [...info.plan.steps.values()].flatMap(({ type, id }) => (type === "APPROVAL" ? [id] : []));
   }
 
@@ -86,6 +92,11 @@ export class StepWork {
     this.#isRefused = true;
     const message = "The tenant is disabled, so nothing more of the run is executed.";
     return [{ type: "NOTICE", code: "tenant_disabled", message }];
+  }
+
+  /** Whether anything is under way outside the journal: inputs that are worked out, executors at work or waiting for that. */
+  isUnderWay(): boolean {
+    return this.#underWay.size > 0;
   }
 
   /** Whether an executor is at work, or one of these steps is about to tell its outcome. What goes on without this node does not count. */
@@ -105,9 +116,12 @@ export class StepWork {
     const work = this.#take(stepId);
     const { steps, run } = this.#ports;
     const keepInput = (input: JsonObject) => {
-      const problem = inputProblem(input, () => this.#otherInputs(stepId));
-      if (!problem) work.input = input;
-      return problem;
+      const least = leastJsonBytes(input);
+      const problem = inputProblem(input, () => this.#otherInputs(stepId), least);
+      if (problem) return problem;
+      work.input = input;
+      this.#ports.held.keepInput(stepId, input, least);
+      return undefined;
     };
     const common = { stepId, attempt, run: this.#info, outputs: this.#outputs, keepInput };
     const prepareNow = () => prepareStep(steps, { ...common, state: run() });
@@ -207,24 +221,33 @@ export class StepWork {
   /**
    * Runs the executor to its end, as soon as there is a place for it. Never rejects. The step is under way until `forget`.
    */
-  async perform({ step: { fact, begin, takesOwnSlot }, work }: Prepared): Promise<StepOutcome> {
+  async perform(prepared: Prepared): Promise<StepOutcome> {
+    const { fact, begin, takesOwnSlot } = prepared.step;
+    const { work } = prepared;
     const { signal } = work.controller;
     const { signal: lost } = this.#lost;
     const inSlot: Conversation["inSlot"] = (task) => this.#inSlot(work, task);
-    const task = async () => begin?.({ signal, lost, inSlot, onLog: this.#logger(fact), logRoom: this.#logRoom });
+    const conversation = { signal, lost, inSlot, onLog: this.#logger(fact), logRoom: this.#logRoom };
+    // In its slot until the output counts as held: of those that nobody has looked at yet there are no more than slots.
+    const task = async () => begin && this.#takenIn(prepared, await begin(conversation));
     work.isIdle = takesOwnSlot ?? false;
-    const answer = (await (takesOwnSlot ? task() : inSlot(task))) ?? { status: "CANCELLED" };
-    const outcome = await turns.take(() => {
+    return (await (takesOwnSlot ? task() : inSlot(task))) ?? { status: "CANCELLED" };
+  }
+
+  #takenIn({ step: { fact }, work }: Prepared, answer: StepOutcome): Promise<StepOutcome> {
+    return turns.take(() => {
       const storable = storableOutcome(answer, this.#allOutputs());
       // Before anybody else's turn: the next output is measured beside this one.
-      if ("output" in storable) work.output = storable.output;
+      if ("output" in storable) {
+        work.output = storable.output;
+        this.#ports.held.keepOutput(fact.stepId, storable.output);
+      }
       return storable;
     });
-    return outcome;
   }
 
   async #inSlot<T>(work: Work, task: () => Promise<T>): Promise<T | undefined> {
-    const giveBack = await this.#ports.slots.take(this.#info.tenantId, work.controller.signal);
+    const giveBack = await this.#ports.slots.take(this.#asker, work.controller.signal);
     if (!giveBack) return undefined;
     const { isIdle } = work;
     work.isIdle = false;

@@ -45,10 +45,13 @@ function sizeProblem(bytes: number, others: Iterable<Json | undefined>): string 
 
 /**
  * Why the arguments of a step can't be kept beside those of the run's other steps, which `others` are; undefined where they can. Many
- * large ones at once are refused without being measured.
+ * large ones at once are refused without being measured. `least` is what {@link leastJsonBytes} says of it.
  */
-export function inputProblem(input: JsonObject, others: () => Iterable<Json | undefined>): ExecutionError | undefined {
-  const least = leastJsonBytes(input);
+export function inputProblem(
+  input: JsonObject,
+  others: () => Iterable<Json | undefined>,
+  least = leastJsonBytes(input),
+): ExecutionError | undefined {
   // No character takes more than six as JSON.
   if (least * 6 <= smallInputBytes || (least <= smallInputBytes && jsonBytes(input) <= smallInputBytes))
     return undefined;

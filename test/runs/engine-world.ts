@@ -11,9 +11,12 @@ import type { Attempt, Outcome, RemoteCall } from "../../src/executors/executor.
 import type { Plan } from "../../src/playbooks/plan.ts";
 import { Engine, type EnginePorts } from "../../src/runs/engine.ts";
 import { fromRow, type RunEvent } from "../../src/runs/events.ts";
+import { ExecutorSlots } from "../../src/runs/executor-slots.ts";
 import { fold, type RunState, unstarted } from "../../src/runs/fold.ts";
 import { Hub } from "../../src/runs/hub.ts";
+import { MemoryBudget } from "../../src/runs/memory-budget.ts";
 import type { NewRun } from "../../src/runs/new-run.ts";
+import type { ResidentPorts } from "../../src/runs/resident-ports.ts";
 import type { TenantGate } from "../../src/tenancy/disabled-tenants.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { allEnabled } from "../tenancy/tenancy-fixtures.ts";
@@ -82,12 +85,19 @@ export const noLiveActions = { isCredential: () => false } as unknown as EngineP
 /** Nobody has ever asked an agent for anything. */
 export const noAgentTasks: EnginePorts["steps"]["agentTasks"] = { hear: async () => undefined };
 
+/** What a run in memory has to share with others. */
+export function plentyOfMemory(): Pick<ResidentPorts, "memory" | "slots"> {
+  const memory = new MemoryBudget();
+  return { memory, slots: new ExecutorSlots(memory) };
+}
+
 export interface EngineOptions {
   readonly execute: Execute;
   readonly address: DatabaseAddress;
   readonly plans: ReadonlyMap<string, Plan>;
   readonly hub?: Hub;
   readonly tenants?: TenantGate;
+  readonly memory?: MemoryBudget;
   readonly steps?: Partial<EnginePorts["steps"]>;
 }
 
@@ -97,12 +107,14 @@ export function createEngine({
   plans,
   hub = new Hub(),
   tenants = allEnabled,
+  memory = new MemoryBudget(),
   steps,
 }: EngineOptions): Engine {
   return new Engine({
     address,
     hub,
     tenants,
+    memory,
     isAlone: false,
     log: silentLog,
     openSecrets: async (_tenantId, _runId, sealed) => sealed,

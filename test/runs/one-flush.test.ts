@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const headOf = (status: string, rest: Partial<HeadChange> = {}): HeadChange => ({
   ...{ status, is_released: false, wake: null, started: 1, finished: null, attempt: 1, failed: 0, simulated: 0 },
-  ...{ error_code: null, error_message: null },
+  ...{ error_code: null, error_message: null, held: null },
   ...rest,
 });
 

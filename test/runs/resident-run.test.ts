@@ -2,13 +2,13 @@ import { describe, expect, test } from "vitest";
 import { silentLog } from "../../src/core/log.ts";
 import type { Outcome } from "../../src/executors/executor.ts";
 import { fromRow, type RunEvent } from "../../src/runs/events.ts";
-import { ExecutorSlots } from "../../src/runs/executor-slots.ts";
 import type { Journal } from "../../src/runs/journal.ts";
 import type { RunInfo } from "../../src/runs/new-run.ts";
-import { type ResidentPorts, ResidentRun } from "../../src/runs/resident-run.ts";
+import type { ResidentPorts } from "../../src/runs/resident-ports.ts";
+import { ResidentRun } from "../../src/runs/resident-run.ts";
 import type { Signal } from "../../src/runs/signal.ts";
 import type { RunPlan } from "../../src/runs/walk.ts";
-import { catalogueOf, noAgentTasks, noLiveActions } from "./engine-world.ts";
+import { catalogueOf, noAgentTasks, noLiveActions, plentyOfMemory } from "./engine-world.ts";
 import { replayed } from "./resident-walk.ts";
 import { actionStep, approvalStep, conditionStep, delayStep, parallelSteps, planOf } from "./walk-driver.ts";
 
@@ -104,7 +104,7 @@ class Bench {
           this.readings += 1;
         },
       },
-      slots: new ExecutorSlots(),
+      ...plentyOfMemory(),
       hub: { publish: () => undefined },
       expire: () => undefined,
       onReleased: () => undefined,
