@@ -11,7 +11,7 @@ export interface OpenedJwe {
 /**
  * Opens a compact JWE (RFC 7516, section 7.1) of the one kind that is sealed here: `dir` with A256GCM and an empty encrypted key (RFC 7518, sections
  * 4.5 and 5.3), whatever its header would rather have. At once, on this thread: a secret is opened before every call, and jose, which makes them,
- * takes 15 times as long and a turn in a thread of its own (decision 18).
+ * takes 15 times as long and a turn in a thread of its own (decision 21).
  * @param keyFor The key of the id that the header names, which is not verified at this point.
  * @throws Error for a text of another kind, or one that was changed; what `keyFor` throws.
  */
