@@ -1,60 +1,31 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { codeOf, connect, subscribe, terminateAll } from "../graphql/raw-socket.ts";
+import { codeOf, subscribe } from "../graphql/raw-socket.ts";
 import { execute, registerAgentAction, see, seeEnded } from "../opservant/agent-actions.ts";
 import { ScriptedAgent } from "../opservant/scripted-agent.ts";
-import { startTestServer, type TestServer } from "../support/server.ts";
+import type { TestServer } from "../support/server.ts";
 import { type Customer, makeCustomer, refusalOf, setEnabled } from "./customers.ts";
-import { audience, type IdentityProvider, makeKey, openIdentityProvider } from "./identity-provider.ts";
+import type { IdentityProvider } from "./identity-provider.ts";
+import { type IdentityServers, openIdentityServers } from "./identity-servers.ts";
+import { openEvents, openSocket } from "./signed-in-streams.ts";
 import { codesOf, send } from "./strangers.ts";
 
 const updates = "subscription { runUpdates { cursor } }";
 
+let servers: IdentityServers;
 let provider: IdentityProvider;
 let a: TestServer;
 let b: TestServer;
 let number = 0;
 
 beforeAll(async () => {
-  provider = await openIdentityProvider(await makeKey());
-  const config = {
-    JWT_ISSUER: provider.issuer,
-    JWT_AUDIENCE: [audience],
-    JWT_JWKS_URL: provider.jwksUrl.href,
-    JWT_TENANT_CLAIM: "tenant",
-    JWT_ROLES_CLAIM: "roles",
-  };
-  a = await startTestServer({ config });
-  b = await startTestServer({ config, database: a.database });
+  servers = await openIdentityServers("roles");
+  ({ provider, first: a, second: b } = servers);
 });
-afterAll(async () => {
-  terminateAll();
-  await b.close();
-  await a.close();
-  await provider.close();
-});
+afterAll(() => servers.close());
 
 const customer = () => makeCustomer(a, `customer ${++number}`);
 const disable = ({ name: tenant }: Customer) => setEnabled(a, { tenant, enabled: false, reason: "Not paid." });
 const enable = ({ name: tenant }: Customer) => setEnabled(a, { tenant, enabled: true });
-
-async function openSocket(at: TestServer, token: string) {
-  const client = await connect(at.wsUrl);
-  client.say({ type: "connection_init", payload: { authorization: `Bearer ${token}` } });
-  await client.hear();
-  return client;
-}
-
-/** The bytes of an event stream, as far as they have come. */
-async function openEvents(at: TestServer, token: string) {
-  const heard = { text: "" };
-  const response = await fetch(`${at.url}?query=${encodeURIComponent(updates)}`, {
-    headers: { accept: "text/event-stream", authorization: `Bearer ${token}` },
-  });
-  const reading = (async () => {
-    for await (const chunk of response.body ?? []) heard.text += Buffer.from(chunk).toString();
-  })();
-  return { heard, reading };
-}
 
 describe("a caller of a disabled tenant", () => {
   test("is told so, on every node, with a token and with a JWT, until the tenant is enabled", async () => {
@@ -131,16 +102,13 @@ describe("a caller of a disabled tenant", () => {
     const theirs = await customer();
     const sockets = await Promise.all([a, b].map((at) => openSocket(at, theirs.token)));
     for (const client of sockets) client.say(subscribe("1", updates));
-    const events = await Promise.all([a, b].map((at) => openEvents(at, theirs.token)));
+    const events = await Promise.all([a, b].map((at) => openEvents(at, theirs.token, updates)));
     await disable(theirs);
     for (const client of sockets) {
       expect(codeOf(await client.hear())).toBe("UNAUTHENTICATED");
       expect((await client.closed)[0]).toBe(4403);
     }
-    for (const { heard, reading } of events) {
-      await reading;
-      expect(heard.text).toContain("UNAUTHENTICATED");
-    }
+    for (const { text } of events) expect(await text).toContain("UNAUTHENTICATED");
     const again = await openSocket(b, theirs.token);
     again.say(subscribe("1", updates));
     expect(codeOf(await again.hear())).toBe("TENANT_DISABLED");

@@ -1,57 +1,28 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { limits } from "../../src/core/limits.ts";
-import { codeOf, connect, subscribe, terminateAll } from "../graphql/raw-socket.ts";
-import { startTestServer, type TestServer } from "../support/server.ts";
-import { audience, type IdentityProvider, makeKey, openIdentityProvider } from "./identity-provider.ts";
+import { codeOf, subscribe } from "../graphql/raw-socket.ts";
+import type { TestServer } from "../support/server.ts";
+import type { IdentityProvider } from "./identity-provider.ts";
+import { type IdentityServers, openIdentityServers } from "./identity-servers.ts";
+import { openEvents, openSocket } from "./signed-in-streams.ts";
 import { codesOf, mutate, send } from "./strangers.ts";
 
 const viewer = "{ viewer { kind name roles tenant { name } } }";
 const updates = "subscription { runUpdates { cursor } }";
 
+let servers: IdentityServers;
 let provider: IdentityProvider;
 let server: TestServer;
 let second: TestServer;
 
 beforeAll(async () => {
-  provider = await openIdentityProvider(await makeKey());
-  const config = {
-    JWT_ISSUER: provider.issuer,
-    JWT_AUDIENCE: [audience],
-    JWT_JWKS_URL: provider.jwksUrl.href,
-    JWT_TENANT_CLAIM: "tenant",
-    JWT_ROLES_CLAIM: "realm_access.roles",
-  };
-  server = await startTestServer({ config });
-  second = await startTestServer({ config, database: server.database });
+  servers = await openIdentityServers("realm_access.roles");
+  ({ provider, first: server, second } = servers);
 });
-afterAll(async () => {
-  terminateAll();
-  await second.close();
-  await server.close();
-  await provider.close();
-});
+afterAll(() => servers.close());
 
 const jwtOf = (roles: readonly string[], claims: Record<string, unknown> = {}) =>
   provider.sign({ email: "alice@example.com", realm_access: { roles }, ...claims });
-
-/** The bytes of an event stream, as far as they have come. */
-async function openEvents(at: TestServer, token: string) {
-  const heard = { text: "" };
-  const response = await fetch(`${at.url}?query=${encodeURIComponent(updates)}`, {
-    headers: { accept: "text/event-stream", authorization: `Bearer ${token}` },
-  });
-  const reading = (async () => {
-    for await (const chunk of response.body ?? []) heard.text += Buffer.from(chunk).toString();
-  })();
-  return { heard, reading };
-}
-
-async function openSocket(at: TestServer, token: string) {
-  const client = await connect(at.wsUrl);
-  client.say({ type: "connection_init", payload: { authorization: `Bearer ${token}` } });
-  await client.hear();
-  return client;
-}
 
 describe("a person with a JWT", () => {
   test("is a member of their tenant, over every transport and on every node", async () => {
@@ -130,7 +101,12 @@ describe("an API token that is revoked on one node", () => {
         client.say(subscribe("query", "{ __typename }"));
         expect((await client.hear()).id).toBe("query");
         expect((await client.hear()).type).toBe("complete");
-        return { at, client, idle: await openSocket(at, made.token), events: await openEvents(at, made.token) };
+        return {
+          at,
+          client,
+          idle: await openSocket(at, made.token),
+          events: await openEvents(at, made.token, updates),
+        };
       }),
     );
     await mutate(server, server.adminToken, "revokeApiToken", "apiToken { id }", { id: made.apiToken.id });
@@ -141,8 +117,7 @@ describe("an API token that is revoked on one node", () => {
         expect([last.id, codeOf(last)]).toEqual(["stream", "UNAUTHENTICATED"]);
         expect((await client.closed)[0]).toBe(4403);
         expect((await idle.closed)[0]).toBe(4403);
-        await events.reading;
-        expect(events.heard.text).toContain("UNAUTHENTICATED");
+        expect(await events.text).toContain("UNAUTHENTICATED");
         expect(codesOf(await send(at, made.token, viewer))).toEqual(["UNAUTHENTICATED"]);
       }),
     );
@@ -169,13 +144,12 @@ describe("a JWT that expires", () => {
     // Time enough for both to open on a busy machine.
     const exp = Math.floor(Date.now() / 1_000) + 8;
     const jwt = await jwtOf(["viewer"], { exp });
-    const events = await openEvents(second, jwt);
+    const events = await openEvents(second, jwt, updates);
     const client = await openSocket(second, jwt);
     client.say(subscribe("1", updates));
     const last = await client.hear();
     expect([last.id, codeOf(last)]).toEqual(["1", "UNAUTHENTICATED"]);
-    await events.reading;
-    expect(events.heard.text).toContain("UNAUTHENTICATED");
+    expect(await events.text).toContain("UNAUTHENTICATED");
     expect(codesOf(await send(second, jwt, viewer))).toEqual(["UNAUTHENTICATED"]);
     expect(codesOf(await send(second, await jwtOf(["viewer"]), viewer))).toEqual([]);
   });

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Person } from "../../src/tenancy/entities.ts";
 import { personId } from "../../src/tenancy/jwt-claims.ts";
-import { codeOf, connect, subscribe, terminateAll } from "../graphql/raw-socket.ts";
+import { codeOf, subscribe, terminateAll } from "../graphql/raw-socket.ts";
 import { Office } from "../runs/approvals-office.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import { makeCustomer } from "./customers.ts";
 import { jwtOf, openTwoProviders, type TwoProviders } from "./people-fixtures.ts";
+import { openEvents, openSocket } from "./signed-in-streams.ts";
 import { codesOf, mutate, send } from "./strangers.ts";
 
 const viewer = "{ viewer { name } }";
@@ -52,21 +53,6 @@ async function aMinuteLater(): Promise<void> {
   await server.orm.em.fork().execute(sql);
 }
 
-/** The bytes of an event stream, once it has ended. */
-async function openEvents(at: TestServer, token: string): Promise<{ readonly text: Promise<string> }> {
-  const response = await fetch(`${at.url}?query=${encodeURIComponent(updates)}`, {
-    headers: { accept: "text/event-stream", authorization: `Bearer ${token}` },
-  });
-  return { text: response.text() };
-}
-
-async function openSocket(at: TestServer, token: string) {
-  const client = await connect(at.wsUrl);
-  client.say({ type: "connection_init", payload: { authorization: `Bearer ${token}` } });
-  await client.hear();
-  return client;
-}
-
 describe("a person whose JWTs are revoked on one node", () => {
   test("loses their streams and sockets on every node, and begins nothing more", async () => {
     const [jwt, another] = [
@@ -81,7 +67,7 @@ describe("a person whose JWTs are revoked on one node", () => {
         client.say(subscribe("query", "{ __typename }"));
         expect((await client.hear()).id).toBe("query");
         expect((await client.hear()).type).toBe("complete");
-        return { at, client, idle: await openSocket(at, another), events: await openEvents(at, jwt) };
+        return { at, client, idle: await openSocket(at, another), events: await openEvents(at, jwt, updates) };
       }),
     );
     const { lastIssuedAt } = await revoke("alice");
