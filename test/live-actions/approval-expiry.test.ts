@@ -1,66 +1,38 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { decideApproval } from "../../src/approvals/decide-approval.ts";
 import { Approval } from "../../src/approvals/entities.ts";
 import { StateFailure, ValidationFailure } from "../../src/core/failures.ts";
 import { newId } from "../../src/core/ids.ts";
 import { limits } from "../../src/core/limits.ts";
-import { silentLog } from "../../src/core/log.ts";
 import type { LiveActionInput } from "../../src/live-actions/accept-request.ts";
-import { DispatchSweeper } from "../../src/live-actions/dispatch-sweeper.ts";
 import type { LiveActionDispatch } from "../../src/live-actions/entities.ts";
-import { listPolicies, type PolicyInput, setLiveActionPolicy } from "../../src/live-actions/set-live-action-policy.ts";
+import { listPolicies, setLiveActionPolicy } from "../../src/live-actions/set-live-action-policy.ts";
 import { Hub } from "../../src/runs/hub.ts";
 import type { Tenant } from "../../src/tenancy/entities.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { makeTenant } from "../tenancy/tenancy-fixtures.ts";
-import { type Asked, scriptedAdapter } from "./adapters.ts";
-import { type DispatchWorld, decisionsOf, dispatchWorld } from "./dispatch-world.ts";
+import { dispatchWorld } from "./dispatch-world.ts";
+import { capability, type GatedWorld, gatedWorld } from "./gated-world.ts";
 
-const capability = "isolate_host";
 const token = "s3cret-t0ken";
 const params = { acme_id: "me", acme_token: token };
 const minute = 60_000;
 
-let database: TestDatabase;
-let world: DispatchWorld;
+let world: GatedWorld;
 let tenant: Tenant;
-const asked: Asked[] = [];
 beforeAll(async () => {
-  database = await createTestDatabase();
-  world = await dispatchWorld(database.orm, [scriptedAdapter({ asked })]);
-  tenant = await gatedTenant();
+  world = await gatedWorld();
+  tenant = await world.tenant();
 });
-afterAll(() => database.close());
+afterAll(() => world.database.close());
 
-const em = () => database.orm.em.fork();
-
-/** A tenant whose isolations have to be approved. */
-async function gatedTenant(policy: Partial<PolicyInput> = {}): Promise<Tenant> {
-  const made = await makeTenant(database.orm, newId());
-  const approvers = [{ role: "security_lead" }];
-  await setLiveActionPolicy(world.as(made), { capability, requireApproval: true, approvers, ...policy });
-  return made;
-}
+const em = () => world.database.orm.em.fork();
 
 /** A dispatch that waits for people, with credentials of its own. */
 const ask = (of = tenant, input: Partial<LiveActionInput> = {}) =>
   world.dispatch(of, { vendorId: "acme", params, ...input });
 
-async function approvalOf({ approvalId }: LiveActionDispatch): Promise<Approval> {
-  return em().findOneOrFail(Approval, { id: approvalId ?? "" });
-}
-
 /** The time of these is over. */
 async function overdue(dispatches: readonly LiveActionDispatch[]): Promise<void> {
   const ids = dispatches.map(({ approvalId }) => approvalId ?? "");
   await em().nativeUpdate(Approval, { id: { $in: ids } }, { expiresAt: new Date(0) });
-}
-
-/** One look of a node, whose streams hear what it finds. */
-async function sweep(hub = new Hub()): Promise<void> {
-  const sweeper = new DispatchSweeper({ em, news: hub, log: silentLog });
-  sweeper.start();
-  await sweeper.stop();
 }
 
 async function endsOf({ target }: LiveActionDispatch): Promise<{ outcome: string; detail: { error: string } }[]> {
@@ -69,15 +41,15 @@ async function endsOf({ target }: LiveActionDispatch): Promise<{ outcome: string
 }
 
 const decide = (dispatch: LiveActionDispatch, decision: "APPROVE" | "REJECT") =>
-  decideApproval(world.as(tenant, ["security_lead"]), decisionsOf(world), { id: dispatch.approvalId ?? "", decision });
+  world.decide(tenant, dispatch, decision);
 
 describe("a live action that nobody decides about in time", () => {
   test("fails as approval_expired, calls nobody, and forgets its credentials", async () => {
-    const before = asked.length;
+    const before = world.asked.length;
     const waiting = await ask(tenant, { target: newId() });
     expect(waiting.sealedCredentials).toMatch(/^ey/);
     await overdue([waiting]);
-    await sweep();
+    await world.sweep();
     const row = await world.row(waiting.id);
     expect(row).toMatchObject({
       ...{ state: "COMPLETED", status: "FAILED", error: "approval_expired", sealedCredentials: null, cost: 0 },
@@ -85,9 +57,9 @@ describe("a live action that nobody decides about in time", () => {
       details: { message: row.summary },
     });
     expect(row.completedAt).not.toBeNull();
-    expect(await approvalOf(waiting)).toMatchObject({ status: "EXPIRED", decidedAt: null, decidedByKind: null });
+    expect(await world.approvalOf(waiting)).toMatchObject({ status: "EXPIRED", decidedAt: null, decidedByKind: null });
     expect(await endsOf(waiting)).toMatchObject([{ outcome: "failed", detail: { error: "approval_expired" } }]);
-    expect(asked).toHaveLength(before);
+    expect(world.asked).toHaveLength(before);
   });
 
   test("is told to the streams of its tenant", async () => {
@@ -95,10 +67,10 @@ describe("a live action that nobody decides about in time", () => {
     const hub = new Hub();
     const told: string[] = [];
     hub.onTenant(tenant.id, () => told.push(tenant.id));
-    const xids = async () => [(await world.row(waiting.id)).changedXid, (await approvalOf(waiting)).changedXid];
+    const xids = async () => [(await world.row(waiting.id)).changedXid, (await world.approvalOf(waiting)).changedXid];
     const before = await xids();
     await overdue([waiting]);
-    await sweep(hub);
+    await world.sweep(hub);
     expect(told).not.toEqual([]);
     const after = await xids();
     expect(after.map((xid, index) => xid > before[index]!)).toEqual([true, true]);
@@ -106,15 +78,15 @@ describe("a live action that nobody decides about in time", () => {
 
   test("waits as long as its time is not over", async () => {
     const waiting = await ask();
-    await sweep();
+    await world.sweep();
     expect(await world.row(waiting.id)).toMatchObject({ state: "AWAITING_APPROVAL" });
-    expect(await approvalOf(waiting)).toMatchObject({ status: "PENDING" });
+    expect(await world.approvalOf(waiting)).toMatchObject({ status: "PENDING" });
   });
 
   test("ends once, however many nodes look at once, and however many there are", async () => {
     const waiting = await Promise.all(Array.from({ length: 30 }, () => ask(tenant, { target: newId() })));
     await overdue(waiting);
-    await Promise.all(Array.from({ length: 4 }, () => sweep()));
+    await Promise.all(Array.from({ length: 4 }, () => world.sweep()));
     for (const dispatch of waiting) {
       expect(await world.row(dispatch.id)).toMatchObject({ error: "approval_expired" });
       expect(await endsOf(dispatch)).toHaveLength(1);
@@ -124,8 +96,8 @@ describe("a live action that nobody decides about in time", () => {
   test("is ended by a node that was not there when it was asked for", async () => {
     const waiting = await ask();
     await overdue([waiting]);
-    const other = await dispatchWorld(database.orm, []);
-    await sweep(other.hub);
+    const other = await dispatchWorld(world.database.orm, []);
+    await world.sweep(other.hub);
     expect(await world.row(waiting.id)).toMatchObject({ error: "approval_expired" });
   });
 
@@ -134,7 +106,7 @@ describe("a live action that nobody decides about in time", () => {
     const waiting = await ask(tenant, { requestId });
     await overdue([waiting]);
     await expect(decide(waiting, "APPROVE")).rejects.toThrow("The time for it was over");
-    await sweep();
+    await world.sweep();
     const error = await decide(waiting, "APPROVE").catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(StateFailure);
     expect(error).toMatchObject({ code: "approval_expired" });
@@ -145,9 +117,9 @@ describe("a live action that nobody decides about in time", () => {
     const waiting = await ask();
     await decide(waiting, "REJECT");
     await overdue([waiting]);
-    await sweep();
+    await world.sweep();
     expect(await world.row(waiting.id)).toMatchObject({ error: "approval_rejected" });
-    expect(await approvalOf(waiting)).toMatchObject({ status: "REJECTED" });
+    expect(await world.approvalOf(waiting)).toMatchObject({ status: "REJECTED" });
   });
 
   test("is left alone while somebody decides, and stays as they decided", async () => {
@@ -155,10 +127,10 @@ describe("a live action that nobody decides about in time", () => {
     await overdue([waiting]);
     await em().transactional(async (inner) => {
       await inner.execute("select 1 from approval where id = ? for update", [waiting.approvalId]);
-      await sweep();
+      await world.sweep();
       expect(await world.row(waiting.id)).toMatchObject({ state: "AWAITING_APPROVAL" });
     });
-    await sweep();
+    await world.sweep();
     expect(await world.row(waiting.id)).toMatchObject({ error: "approval_expired" });
   });
 
@@ -167,14 +139,14 @@ describe("a live action that nobody decides about in time", () => {
     const approvers = [{ role: "security_lead" }];
     const asks = { id, tenantId: tenant.id, status: "PENDING", approvers, runId, stepId } as const;
     await em().insert(Approval, { ...asks, createdAt: new Date(), expiresAt: new Date(0) });
-    await sweep();
+    await world.sweep();
     expect(await em().findOneOrFail(Approval, { id })).toMatchObject({ status: "PENDING" });
   });
 });
 
 describe("the time that people have", () => {
   const minutesOf = async (dispatch: LiveActionDispatch) => {
-    const { expiresAt } = await approvalOf(dispatch);
+    const { expiresAt } = await world.approvalOf(dispatch);
     return ((expiresAt?.getTime() ?? 0) - dispatch.createdAt.getTime()) / minute;
   };
 
@@ -184,7 +156,7 @@ describe("the time that people have", () => {
   });
 
   test("is as the vendor's policy says, else as the capability's does", async () => {
-    const other = await gatedTenant({ approvalTimeoutMinutes: 90 });
+    const other = await world.tenant({ approvalTimeoutMinutes: 90 });
     expect(await minutesOf(await ask(other))).toBe(90);
     await setLiveActionPolicy(world.as(other), { capability, vendorId: "bolt", approvalTimeoutMinutes: 5 });
     expect(await minutesOf(await ask(other))).toBe(90);
@@ -200,6 +172,6 @@ describe("the time that people have", () => {
   });
 
   test.each([0, -1, 1.5, limits.approvalMinutesMax + 1])("is not %s minutes", async (approvalTimeoutMinutes) => {
-    await expect(gatedTenant({ approvalTimeoutMinutes })).rejects.toThrow(ValidationFailure);
+    await expect(world.tenant({ approvalTimeoutMinutes })).rejects.toThrow(ValidationFailure);
   });
 });

@@ -1,42 +1,32 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { decideApproval } from "../../src/approvals/decide-approval.ts";
 import { Approval } from "../../src/approvals/entities.ts";
 import { NotFoundFailure, ValidationFailure } from "../../src/core/failures.ts";
 import { newId } from "../../src/core/ids.ts";
-import { silentLog } from "../../src/core/log.ts";
 import type { LiveActionInput } from "../../src/live-actions/accept-request.ts";
 import type { AdapterResult } from "../../src/live-actions/adapter.ts";
-import { DispatchSweeper } from "../../src/live-actions/dispatch-sweeper.ts";
 import type { LiveActionDispatch } from "../../src/live-actions/entities.ts";
 import { rollbackLiveAction } from "../../src/live-actions/rollback-live-action.ts";
 import { setLiveActionPolicy } from "../../src/live-actions/set-live-action-policy.ts";
 import { withdrawLiveAction } from "../../src/live-actions/withdraw-live-action.ts";
 import type { Tenant } from "../../src/tenancy/entities.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeTenant } from "../tenancy/tenancy-fixtures.ts";
-import { type Asked, scriptedAdapter } from "./adapters.ts";
-import { type DispatchWorld, decisionsOf, dispatchWorld, held } from "./dispatch-world.ts";
+import { held } from "./dispatch-world.ts";
+import { capability, type GatedWorld, gatedWorld } from "./gated-world.ts";
 
-const capability = "isolate_host";
 const done: AdapterResult = { status: "SUCCEEDED", summary: "Done.", details: {} };
 
-let database: TestDatabase;
-let world: DispatchWorld;
+let world: GatedWorld;
 let tenant: Tenant;
 let answer: () => Promise<AdapterResult>;
-const asked: Asked[] = [];
 beforeAll(async () => {
-  database = await createTestDatabase();
-  const adapter = scriptedAdapter({ asked, answer: () => answer(), rollback: async () => done });
-  world = await dispatchWorld(database.orm, [adapter]);
-  tenant = await makeTenant(database.orm, "mine");
+  world = await gatedWorld({ answer: () => answer(), rollback: async () => done });
+  tenant = await world.tenant();
   await world.put(tenant, { acme_id: "me", acme_token: "s3cret-t0ken" });
-  await gate(true);
   answer = async () => done;
 });
-afterAll(() => database.close());
+afterAll(() => world.database.close());
 
-const em = () => database.orm.em.fork();
+const em = () => world.database.orm.em.fork();
 
 async function gate(requireApproval: boolean): Promise<void> {
   const approvers = [{ role: "security_lead" }];
@@ -51,27 +41,12 @@ const colleague = (of = tenant) => {
 };
 const withdraw = ({ requestId }: { readonly requestId: string }, reason?: string, ctx = colleague()) =>
   withdrawLiveAction(ctx, world.ports, { requestId, reason });
-const decide = ({ approvalId }: LiveActionDispatch, decision: "APPROVE" | "REJECT") =>
-  decideApproval(world.as(tenant, ["security_lead"]), decisionsOf(world), { id: approvalId ?? "", decision });
-const approvalOf = ({ approvalId }: LiveActionDispatch) => em().findOneOrFail(Approval, { id: approvalId ?? "" });
-const ended = (id: string) =>
-  vi.waitUntil(
-    async () => {
-      const row = await world.row(id);
-      return row.state === "COMPLETED" ? row : undefined;
-    },
-    { timeout: 20_000 },
-  );
-
-async function sweep(): Promise<void> {
-  const sweeper = new DispatchSweeper({ em, news: world.hub, log: silentLog });
-  sweeper.start();
-  await sweeper.stop();
-}
+const decide = (dispatch: LiveActionDispatch, decision: "APPROVE" | "REJECT") =>
+  world.decide(tenant, dispatch, decision);
 
 describe("a live action that waits for people", () => {
   test("is withdrawn by a colleague of who asked: nobody is called or asked any more, and nothing is kept", async () => {
-    const before = asked.length;
+    const before = world.asked.length;
     const waiting = await ask({ params: { acme_id: "me", acme_token: "of-the-request" } });
     expect(waiting.sealedCredentials).toMatch(/^ey/);
     const told = vi.fn();
@@ -85,10 +60,10 @@ describe("a live action that waits for people", () => {
       ...result,
       details: { message: summary, withdrawn_by: "bea", reason: "False alarm." },
     });
-    expect(await approvalOf(waiting)).toMatchObject({ status: "CLOSED", decidedAt: null });
+    expect(await world.approvalOf(waiting)).toMatchObject({ status: "CLOSED", decidedAt: null });
     await expect(decide(waiting, "APPROVE")).rejects.toMatchObject({ code: "approval_closed" });
     expect(told).toHaveBeenCalled();
-    expect(asked).toHaveLength(before);
+    expect(world.asked).toHaveLength(before);
   });
 
   test("leaves an entry of who withdrew it, and one of its end", async () => {
@@ -111,7 +86,7 @@ describe("a live action that waits for people", () => {
     const broken = { ...ctx, actor: { ...ctx.actor, id: "no uuid" } };
     await expect(withdraw(waiting, undefined, broken)).rejects.toThrow();
     expect(await world.row(waiting.id)).toMatchObject({ state: "AWAITING_APPROVAL" });
-    expect(await approvalOf(waiting)).toMatchObject({ status: "PENDING" });
+    expect(await world.approvalOf(waiting)).toMatchObject({ status: "PENDING" });
   });
 
   test("has one outcome, whoever approves, rejects, withdraws or finds it overdue at once", async () => {
@@ -122,19 +97,19 @@ describe("a live action that waits for people", () => {
       CLOSED: "withdrawn",
     };
     for (let round = 0; round < 12; round += 1) {
-      const before = asked.length;
+      const before = world.asked.length;
       const waiting = await ask();
       const late = round % 3 === 0;
       if (late) await em().nativeUpdate(Approval, { id: waiting.approvalId ?? "" }, { expiresAt: new Date(0) });
       const answers = await Promise.allSettled([
         ...[withdraw(waiting), decide(waiting, "APPROVE"), decide(waiting, "REJECT"), withdraw(waiting)],
-        ...[sweep(), sweep()],
+        ...[world.sweep(world.hub), world.sweep(world.hub)],
       ]);
       const said = answers.slice(0, 4).filter(({ status }) => status === "fulfilled");
-      const { status } = await approvalOf(waiting);
+      const { status } = await world.approvalOf(waiting);
       expect(said).toHaveLength(status === "EXPIRED" ? 0 : 1);
-      expect((await ended(waiting.id)).error).toBe(outcomes[status as keyof typeof outcomes]);
-      expect(asked.length - before).toBe(status === "APPROVED" ? 1 : 0);
+      expect((await world.ended(waiting.id)).error).toBe(outcomes[status as keyof typeof outcomes]);
+      expect(world.asked.length - before).toBe(status === "APPROVED" ? 1 : 0);
     }
   });
 
@@ -158,7 +133,7 @@ describe("withdrawing", () => {
     await decide(waiting, "APPROVE");
     await expect(withdraw(waiting)).rejects.toMatchObject({ code: "live_action_running" });
     vendor.release(done);
-    await ended(waiting.id);
+    await world.ended(waiting.id);
     answer = async () => done;
     const late = { code: "live_action_ended", message: expect.stringContaining("rollbackLiveAction") };
     await expect(withdraw(waiting)).rejects.toMatchObject(late);
@@ -169,7 +144,7 @@ describe("withdrawing", () => {
   });
 
   test("finds nothing of another tenant, no dry run, and no id that is none", async () => {
-    const stranger = await makeTenant(database.orm, newId());
+    const stranger = await makeTenant(world.database.orm, newId());
     const waiting = await ask();
     await expect(withdraw(waiting, undefined, colleague(stranger))).rejects.toThrow(NotFoundFailure);
     expect(await world.row(waiting.id)).toMatchObject({ state: "AWAITING_APPROVAL" });
