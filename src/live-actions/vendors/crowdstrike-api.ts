@@ -5,6 +5,7 @@ import type { AdapterCall, CredentialParam, RequestProblem } from "../adapter.ts
 import { type FailedResult, failed, readAnswer } from "../vendor-answer.ts";
 import { VendorError } from "../vendor-http.ts";
 import { type VendorBase, vendorUrl } from "../vendor-url.ts";
+import { bearerRequest } from "./bearer-request.ts";
 
 /** @see The address of each cloud and the permissions: the PSFalcon wiki of CrowdStrike, 2026-11. */
 export const falconCredentials: readonly CredentialParam[] = [
@@ -43,16 +44,7 @@ export interface FalconRequest {
 export async function callFalcon<T>(call: AdapterCall, request: FalconRequest, shape: z.ZodType<T>): Promise<T> {
   const { method, path, query, json } = request;
   const url = vendorUrl(baseOf(call), path, query);
-  const answer = await call.http.callWithToken(
-    "falcon",
-    () => fetchToken(call),
-    (token) => ({
-      method,
-      url,
-      headers: { authorization: `Bearer ${token}` },
-      ...(json !== undefined && { json }),
-    }),
-  );
+  const answer = await call.http.callWithToken("falcon", () => fetchToken(call), bearerRequest({ method, url, json }));
   const { errors } = readAnswer(answer, z.object({ errors: falconErrors }));
   if (errors.length > 0) {
     throw new VendorError(`Falcon answered ${answer.status} with errors: ${said(errors)}`, answer.status, answer.body);

@@ -4,6 +4,7 @@ import type { AdapterCall, CredentialParam } from "../adapter.ts";
 import { readAnswer } from "../vendor-answer.ts";
 import type { VendorAnswer } from "../vendor-http.ts";
 import { pathSegment, type VendorBase, vendorUrl } from "../vendor-url.ts";
+import { bearerRequest } from "./bearer-request.ts";
 
 /** @see learn.microsoft.com/defender-endpoint/api/exposed-apis-create-app-webapp and …/gov, 2026-11. */
 export const defenderCredentials: readonly CredentialParam[] = [
@@ -51,16 +52,7 @@ export async function callDefender<T>(call: AdapterCall, request: DefenderReques
 export function sendToDefender(call: AdapterCall, request: DefenderRequest): Promise<VendorAnswer> {
   const { method, path, query, json } = request;
   const url = vendorUrl(baseOf(call), path, query);
-  return call.http.callWithToken(
-    "defender",
-    () => fetchToken(call),
-    (token) => ({
-      method,
-      url,
-      headers: { authorization: `Bearer ${token}` },
-      ...(json !== undefined && { json }),
-    }),
-  );
+  return call.http.callWithToken("defender", () => fetchToken(call), bearerRequest({ method, url, json }));
 }
 
 function baseOf({ credentials }: AdapterCall): VendorBase {
