@@ -166,7 +166,7 @@ export const limits = {
   residentRunsMax: 5_000,
   /** What the runs in a node's memory may hold together, of what V8 may take: writing an output takes a few times its size for a moment. And the least it is. */
   heldHeapShare: 0.25,
-  heldBytesMin: 128 * 1024 * 1024,
+  heldBytesMin: 64 * 1024 * 1024,
   /** How far a run's row may lag behind what the run holds in memory: smaller steps are not worth writing to the row. */
   heldLagBytes: 64 * 1024,
   /** What runs that are claimed at once hold together: read within `engineQueryMs` by far. */

@@ -238,12 +238,19 @@ export class EngineWorld {
   }
 
   /** As `cancelRun` does it. */
-  async signalCancel(runId: string, reason = "enough"): Promise<void> {
-    const body = { by: "ann", reason } satisfies Json;
-    await this.pool.query(
-      "insert into run_signal (id, tenant_id, created_at, run_id, type, body) values ($1, $2, now(), $3, 'CANCEL', $4)",
-      [newId(), tenantId, runId, body],
-    );
+  signalCancel(runId: string, reason = "enough"): Promise<void> {
+    return this.#signal(runId, "CANCEL", { by: "ann", reason });
+  }
+
+  /** Something that a run is to hear, and that changes nothing. */
+  signalNotice(runId: string, code: string): Promise<void> {
+    return this.#signal(runId, "NOTICE", { code, message: code });
+  }
+
+  async #signal(runId: string, type: string, body: Json): Promise<void> {
+    const sql =
+      "insert into run_signal (id, tenant_id, created_at, run_id, type, body) values ($1, $2, now(), $3, $4, $5)";
+    await this.pool.query(sql, [newId(), tenantId, runId, type, body]);
   }
 }
 
