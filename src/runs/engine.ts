@@ -129,6 +129,8 @@ export class Engine {
     if (isTooLarge) this.#claims.holdUp();
     const isFree = isTooLarge || this.#resident.size >= limits.residentRunsMax;
     const result = await (isFree ? this.#beginFree(birth) : this.#beginHere(birth));
+    // One that is large may well be claimed at once.
+    if (isTooLarge && this.#claims.isWorthwhile()) void this.#sweeps.sweep();
     if (result === "written" || result === "conflict") return result;
     throw result === "refused" ? new Error(`The journal refused run ${birth.id}.`) : unavailable();
   }

@@ -32,11 +32,6 @@ export class SweepLoop {
     this.#isWanted = true;
   }
 
-  /** Whether a sweep is under way that another is to follow. */
-  isWanted(): boolean {
-    return this.#isWanted;
-  }
-
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
