@@ -112,6 +112,9 @@ export const builder = new SchemaBuilder<{
   },
 });
 
+/** The arguments that say how much is asked for: what a field costs depends on nothing else that is given to it. */
+export const countingArguments: ReadonlySet<string> = new Set(["first", "last", "ids"]);
+
 /** A connection costs its page; the list of edges in it is that page, counted already. */
 function costOf(args: Record<string, unknown>, type: GraphQLOutputType): { field: number; multiplier: number } {
   const { name } = getNamedType(type);

@@ -1,18 +1,11 @@
-import { PothosValidationError } from "@pothos/core";
-import { complexityFromQuery } from "@pothos/plugin-complexity";
 import {
   type ASTVisitor,
   type DocumentNode,
   type FragmentDefinitionNode,
-  type GraphQLError,
-  type GraphQLSchema,
   Kind,
-  type OperationDefinitionNode,
   type SelectionSetNode,
-  TypeInfo,
   type ValidationContext,
   visit,
-  visitWithTypeInfo,
 } from "graphql";
 import { limits } from "../core/limits.ts";
 import { requestError } from "./errors.ts";
@@ -121,57 +114,4 @@ function rootFieldCount(root: SelectionSetNode, fragments: ReadonlyMap<string, F
       return sum + count(fragment.selectionSet);
     }, 0);
   return count(root);
-}
-
-/** What the cost of one operation is charged on: a valid document, and variables that were checked. */
-export interface CostQuestion {
-  readonly schema: GraphQLSchema;
-  readonly document: DocumentNode;
-  readonly operation: OperationDefinitionNode;
-  readonly variables: Readonly<Record<string, unknown>>;
-}
-
-/** Refuses an operation that would resolve more than `queryCostMax` fields: one for each, times the page of every connection around it. */
-export function costError(question: CostQuestion): GraphQLError | undefined {
-  const cost = costOf(question);
-  if (typeof cost !== "number") return cost;
-  if (cost <= limits.queryCostMax) return undefined;
-  return requestError(
-    "QUERY_TOO_EXPENSIVE",
-    `This operation costs ${cost}, at most ${limits.queryCostMax} is allowed: ask for smaller pages or fewer fields.`,
-    { cost, costMax: limits.queryCostMax },
-  );
-}
-
-/** What operations cost whose variables change nothing about it: most of those that are sent again and again. */
-const fixedCosts = new WeakMap<OperationDefinitionNode, number>();
-const varying = new WeakSet<OperationDefinitionNode>();
-
-function costOf({ schema, document, operation, variables }: CostQuestion): number | GraphQLError {
-  const known = fixedCosts.get(operation);
-  if (known !== undefined) return known;
-  const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
-  const alone = { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] } as const;
-  try {
-    const cost = complexityFromQuery(alone, { schema, variables }).complexity;
-    if (varying.has(operation)) return cost;
-    if (variesIn(schema, alone)) varying.add(operation);
-    else fixedCosts.set(operation, cost);
-    return cost;
-  } catch (error) {
-    // Arguments are decoded to be weighed: an id that is none shows itself here already.
-    if (error instanceof PothosValidationError) return requestError("BAD_USER_INPUT", error.message);
-    throw error;
-  }
-}
-
-/** Whether a field of the document, in whatever fragment, costs what its arguments say. */
-function variesIn(schema: GraphQLSchema, document: DocumentNode): boolean {
-  const types = new TypeInfo(schema);
-  let varies = false;
-  const Field = () => {
-    varies ||= typeof types.getFieldDef()?.extensions["complexity"] === "function";
-  };
-  visit(document, visitWithTypeInfo(types, { Field }));
-  return varies;
 }

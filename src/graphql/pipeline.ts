@@ -13,7 +13,7 @@ import type { Log } from "../core/log.ts";
 import type { Context } from "./builder.ts";
 import { createDocuments, type Documents } from "./documents.ts";
 import { createErrorMask, type MaskError, requestError, withoutSuggestion } from "./errors.ts";
-import { costError } from "./operation-limits.ts";
+import { costError } from "./operation-cost.ts";
 import { resolveEvents, type StreamWatch } from "./stream-watch.ts";
 import { variableErrors } from "./variables.ts";
 

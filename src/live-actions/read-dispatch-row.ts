@@ -23,14 +23,15 @@ export function foundOf(
 
 /** Not by the ORM: that would take as long as the statement does, for an entity that nobody changes. */
 export function dispatchOf(row: DispatchRow): LiveActionDispatch {
-  const dispatch: Record<string, unknown> = Object.create(LiveActionDispatch.prototype);
+  const dispatch: Record<string, unknown> = {};
   for (const column in row) {
     const name = propertyOf(column);
     if (name === undefined) continue;
     const value = row[column];
     dispatch[name] = times.has(column) && typeof value === "string" ? new Date(value) : value;
   }
-  return dispatch as unknown as LiveActionDispatch;
+  // Last: the prototype of an entity has setters for its properties, which note what changes.
+  return Object.setPrototypeOf(dispatch, LiveActionDispatch.prototype) as LiveActionDispatch;
 }
 
 const properties = new Map<string, string | undefined>();

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { globalId } from "../../src/core/global-id.ts";
+import { newId } from "../../src/core/ids.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -7,11 +9,11 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-async function post(query: string, headers: Record<string, string> = {}) {
+async function post(query: string, headers: Record<string, string> = {}, variables: Record<string, unknown> = {}) {
   const response = await fetch(server.url, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${server.adminToken}`, ...headers },
-    body: JSON.stringify({ query }),
+    body: JSON.stringify({ query, variables }),
   });
   return response;
 }
@@ -29,6 +31,20 @@ describe("the whole server", () => {
     ['{ node(id: "nonsense") { id } }', "BAD_USER_INPUT"],
   ])("answers %s with %s", async (query, code) => {
     expect(await (await post(query)).json()).toMatchObject({ errors: [{ extensions: { code } }] });
+  });
+
+  test.each([
+    "query ($id: ID!) { node(id: $id) { id } }",
+    "mutation ($id: ID!) { cancelRun(input: { id: $id }) { __typename } }",
+  ])("answers %s with an id that is none alike, also where it was sent with a good one before", async (query) => {
+    const answers: unknown[] = [];
+    for (const id of ["nonsense", globalId("Run", newId()), "nonsense"]) {
+      const response = await post(query, {}, { id });
+      answers.push([response.status, await response.json()]);
+    }
+    expect(answers[0]).toMatchObject([200, { errors: [{ extensions: { code: "BAD_USER_INPUT" } }] }]);
+    expect(answers[1]).toMatchObject([200, { data: {} }]);
+    expect(answers[2]).toEqual(answers[0]);
   });
 
   test("pages when neither first nor last is given", async () => {

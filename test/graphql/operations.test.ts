@@ -3,7 +3,7 @@ import path from "node:path";
 import { getIntrospectionQuery, type OperationDefinitionNode, print } from "graphql";
 import { describe, expect, test } from "vitest";
 import { createDocuments } from "../../src/graphql/documents.ts";
-import { costError } from "../../src/graphql/operation-limits.ts";
+import { costError } from "../../src/graphql/operation-cost.ts";
 import { schema } from "../../src/schema.ts";
 
 const directory = path.join(import.meta.dirname, "../../client/operations");
