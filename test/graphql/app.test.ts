@@ -33,17 +33,15 @@ describe("the whole server", () => {
     expect(await (await post(query)).json()).toMatchObject({ errors: [{ extensions: { code } }] });
   });
 
-  test.each([
-    "query ($id: ID!) { node(id: $id) { id } }",
-    "mutation ($id: ID!) { cancelRun(input: { id: $id }) { __typename } }",
-  ])("answers %s with an id that is none alike, also where it was sent with a good one before", async (query) => {
+  test("answers an id that is none alike, also where the same text was sent with a good one before", async () => {
+    const query = "query ($id: ID!) { node(id: $id) { id } }";
     const answers: unknown[] = [];
     for (const id of ["nonsense", globalId("Run", newId()), "nonsense"]) {
       const response = await post(query, {}, { id });
       answers.push([response.status, await response.json()]);
     }
     expect(answers[0]).toMatchObject([200, { errors: [{ extensions: { code: "BAD_USER_INPUT" } }] }]);
-    expect(answers[1]).toMatchObject([200, { data: {} }]);
+    expect(answers[1]).toMatchObject([200, { data: { node: null } }]);
     expect(answers[2]).toEqual(answers[0]);
   });
 
