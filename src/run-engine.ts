@@ -123,9 +123,9 @@ export async function startRunEngine(parts: RunEngineParts) {
 
 /** Of a disabled tenant no secret is opened for a vendor; since every call asks for its secrets first, no vendor is called. */
 function unlessDisabled(tenants: TenantGate, read: ReadSecrets): ReadSecrets {
-  return async (tenantId, names, found) => {
+  return async (tenantId, names, sealed) => {
     await tenants.believable();
-    if (!tenants.isDisabled(tenantId)) return read(tenantId, names, found);
+    if (!tenants.isDisabled(tenantId)) return read(tenantId, names, sealed);
     throw new StateFailure("tenant_disabled", "The tenant is disabled, so nobody was contacted.");
   };
 }

@@ -70,7 +70,7 @@ export interface CredentialPlan {
 }
 
 /** The secrets that the credentials come from. */
-export function namesOf({ sources }: CredentialPlan): readonly string[] {
+export function plannedSecretNames({ sources }: CredentialPlan): readonly string[] {
   return [...new Set([...sources.values()].flatMap((source) => ("secret" in source ? [source.secret] : [])))];
 }
 

@@ -9,7 +9,7 @@ import type { OperationContext } from "../tenancy/operation-context.ts";
 import { type AcceptedRequest, acceptRequest, type LiveActionInput } from "./accept-request.ts";
 import { insertWaiting, requestPurpose, sealable } from "./ask-approval.ts";
 import { chooseVendor } from "./choose-vendor.ts";
-import { type CredentialPlan, namesOf, planCredentials, secretNamesOf } from "./credentials.ts";
+import { type CredentialPlan, planCredentials, plannedSecretNames, secretNamesOf } from "./credentials.ts";
 import { type DispatchResult, keepable } from "./dispatch-result.ts";
 import { insertDispatch, type NewDispatch } from "./dispatch-rows.ts";
 import type { Begun, DispatchStore } from "./dispatch-store.ts";
@@ -60,7 +60,8 @@ export async function dispatchLiveAction(
 ): Promise<LiveActionDispatch> {
   const request = acceptRequest(ports.registry, input);
   const operation = mode === "DRY_RUN" && input.dryRun !== true ? "dryRunLiveAction" : "dispatchLiveAction";
-  const { decision, dispatch, secrets: found, since } = await decideAndBegin(ctx, ports, { operation, request, mode });
+  const { decision, ...begun } = await decideAndBegin(ctx, ports, { operation, request, mode });
+  const { dispatch, sealedSecrets, since } = begun;
   if (!dispatch) return answerKnown(ctx, ports, { ...request, mode });
   ports.news.tellTenant(ctx.tenantId);
   if (decision.what === "call" && dispatch.state === "RUNNING") {
@@ -75,7 +76,7 @@ export async function dispatchLiveAction(
       params,
       secrets,
       credentials,
-      found,
+      sealedSecrets,
       timeoutMs,
       since,
     });
@@ -85,25 +86,22 @@ export async function dispatchLiveAction(
 }
 
 /**
- * Decides by what the tenant said last, and writes the dispatch down if it still says so; else decides anew. What takes a transaction of its own is
- * decided by what the tenant says now.
+ * Decides by what the tenant said last, and writes the dispatch down if it still says so; else, and for what takes a transaction of its own, by what
+ * it says now.
  */
 async function decideAndBegin(ctx: OperationContext, ports: DispatchPorts, beginning: Beginning) {
   const { registry, store } = ports;
   const { request, mode } = beginning;
   const question = questionOf(ctx, registry, request);
   const circumstances = { mode, mayRedirect: mayRedirect(ctx) };
-  for (let changes = 0; ; changes += 1) {
-    const isRestless = changes >= limits.governanceChangesMax;
-    let governance = await (isRestless ? store.readGovernance(question) : store.governance(question));
-    let decision = await decide(registry, request, { ...circumstances, governance });
-    if (!isOneStatement(decision) && !isRestless) {
-      governance = await store.readGovernance(question);
-      decision = await decide(registry, request, { ...circumstances, governance });
-    }
-    const expected = isRestless ? undefined : { question, said: governance.said };
+  for (let turn = 0; ; turn += 1) {
+    const isRead = turn > 0;
+    const governance = await (isRead ? store.readGovernance(question) : store.governance(question));
+    const decision = await decide(registry, request, { ...circumstances, governance });
+    if (!isRead && !isOneStatement(decision)) continue;
+    const expected = turn < limits.governanceChangesMax ? { question, said: governance.said } : undefined;
     const begun = await begin(ctx, ports, { ...beginning, decision, expected });
-    if (begun.said === undefined) return { ...begun, decision };
+    if (!begun.isOutdated) return { ...begun, decision };
   }
 }
 
@@ -170,7 +168,7 @@ async function begin(
   const { requestId, capability, caseId, requestedBy, inputHash, shown } = request;
   const id = newId();
   const givenCredentials = shown.credentials;
-  const said = {
+  const asked = {
     operation,
     requestId,
     capability,
@@ -187,11 +185,11 @@ async function begin(
     const result = keepable({ ...decision.result, warnings }, createMask(request.secrets));
     const state = { name: "COMPLETED", result } as const;
     const { vendorId } = decision;
-    return store.insert({ ...said, id, tenantId, actor, mode, params, vendorId, cost: 0, state, expected });
+    return store.insert({ ...asked, id, tenantId, actor, mode, params, vendorId, cost: 0, state, expected });
   }
   const { registered, credentials, cost, isBounded } = decision.call;
   const { adapter } = registered;
-  const row = { ...said, id, tenantId, actor, mode, params: shown.params, vendorId: adapter.vendorId };
+  const row = { ...asked, id, tenantId, actor, mode, params: shown.params, vendorId: adapter.vendorId };
   if (decision.what === "ask") {
     const text = sealable(request, mayRedirect({ em, tenantId, actor, ...ctx }));
     const sealed = await sealer.seal(text, requestPurpose(tenantId, id));
@@ -201,13 +199,13 @@ async function begin(
   const state = { name: "RUNNING", timeoutMs: adapter.timeoutMs } as const;
   const running: NewDispatch = { ...row, cost, state };
   if (isBounded) return insertWithinQuota({ em, adapter }, running);
-  return store.insert({ ...running, expected, secretNames: namesOf(credentials) });
+  return store.insert({ ...running, expected, secretNames: plannedSecretNames(credentials) });
 }
 
 /** What was written in a transaction of its own. */
 async function begunAlone(work: Promise<LiveActionDispatch | undefined>): Promise<Begun> {
   const since = performance.now();
-  return { dispatch: await work, said: undefined, secrets: undefined, since };
+  return { dispatch: await work, isOutdated: false, sealedSecrets: undefined, since };
 }
 
 // All of them lock the policy: they would wait for each other with a connection in each one's hand, and leave none to other tenants.

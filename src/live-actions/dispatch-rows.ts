@@ -40,12 +40,12 @@ export interface NewDispatch
 
 /** What became of a dispatch that was to be written. */
 export interface Written {
-  /** Undefined where there is one of this request already, or another that rolls the same one back; and where `said` is there. */
+  /** Undefined where there is one of this request already, or another that rolls the same one back; and where it is outdated. */
   readonly dispatch: Found;
-  /** What its tenant says, which is not what was expected: nothing was written. */
-  readonly said: string | undefined;
+  /** Its tenant does not say any more what was expected: nothing was written. */
+  readonly isOutdated: boolean;
   /** Those of `secretNames` that there are, where it runs; undefined where it does not say which it needs. */
-  readonly secrets: readonly SealedSecret[] | undefined;
+  readonly sealedSecrets: readonly SealedSecret[] | undefined;
 }
 
 /** How a dispatch begins: with its result where nobody is called, running, or asking first. */
@@ -95,11 +95,11 @@ export async function insertDispatches(
   const values = [`[${distinct.join(",")}]`, JSON.stringify(given), isHeard];
   const written = new Map((await execute<WrittenRow>(insertStatement, values)).map((found) => [found.id, found]));
   return rows.map(({ id, secretNames }) => {
-    const { row, said, secrets } = written.get(id) ?? {};
+    const { row, isOutdated = false, sealedSecrets } = written.get(id) ?? {};
     return {
       dispatch: row ? dispatchOf(row) : undefined,
-      said: said ?? undefined,
-      secrets: secretNames && (secrets ?? []),
+      isOutdated,
+      sealedSecrets: secretNames && (sealedSecrets ?? []),
     };
   });
 }
@@ -107,8 +107,8 @@ export async function insertDispatches(
 interface WrittenRow {
   readonly id: string;
   readonly row: DispatchRow | null;
-  readonly said: string | null;
-  readonly secrets: readonly SealedSecret[] | null;
+  readonly isOutdated: boolean;
+  readonly sealedSecrets: readonly SealedSecret[] | null;
 }
 
 /**
@@ -215,11 +215,11 @@ with ${askedSql}, ${given}, born as (
   select given.item -> 'audit' as audit from born join given on given.id = born.id
 ), ${auditedEach("deeds")}
 select given.id, case when born.id is not null then row_to_json(born) end as row,
-  case when not asked.is_expected then asked.said end as said,
+  asked.is_expected is false as "isOutdated",
   case when born.state = 'RUNNING' then (
     select json_agg(json_build_object('name', name, 'sealed', sealed, 'lastUsedAt', last_used_at)) from secret
     where tenant_id = born.tenant_id and name = any(array(select jsonb_array_elements_text(given.item -> 'secret_names')))
-  ) end as secrets,
+  ) end as "sealedSecrets",
   case when ?::boolean and born.id is not null then pg_notify('riposte_run', born.id::text) end as told
 from given left join born on born.id = given.id left join asked on asked.number = (given.item ->> 'question')::int`,
 );

@@ -10,7 +10,7 @@ import {
   type Written,
 } from "./dispatch-rows.ts";
 import type { LiveActionDispatch } from "./entities.ts";
-import { type Governance, type GovernanceQuestion, governanceOf, readGovernances } from "./governance.ts";
+import { type Governance, type GovernanceQuestion, readGovernances } from "./governance.ts";
 
 /** What became of a dispatch that was to be written, and when. */
 export interface Begun extends Written {
@@ -27,7 +27,7 @@ export interface DispatchStore {
   governance(question: GovernanceQuestion): Promise<Governance>;
   /** What the tenant says now. */
   readGovernance(question: GovernanceQuestion): Promise<Governance>;
-  /** As `insertDispatches`. What the tenant says instead of what was expected is what it said last from then on. */
+  /** As `insertDispatches`. */
   insert(row: NewDispatch): Promise<Begun>;
   /** As `completeDispatch`. */
   complete(end: DispatchEnd): Promise<LiveActionDispatch | undefined>;
@@ -45,27 +45,22 @@ interface StoreParts {
 
 export function createDispatchStore({ asking, ending, hasPeers }: StoreParts): DispatchStore {
   const heard = new ByteBoundedCache<Governance>(limits.governanceBytesMax);
-  const hear = (question: GovernanceQuestion, governance: Governance): Governance => {
-    heard.set(keyOf(question), governance, governance.said.length);
-    return governance;
-  };
   const read = ofTenant((tenantId, questions: readonly GovernanceQuestion[]) =>
     readGovernances(asking(tenantId), questions),
   );
-  const readGovernance = async (question: GovernanceQuestion) => hear(question, await read(question));
-  const insert = ofTenant(async (tenantId, rows: readonly NewDispatch[]): Promise<Begun[]> => {
-    const since = performance.now();
-    const written = await insertDispatches(asking(tenantId), rows, hasPeers());
-    return written.map((one) => ({ ...one, since }));
-  });
+  const readGovernance = async (question: GovernanceQuestion): Promise<Governance> => {
+    const governance = await read(question);
+    heard.set(keyOf(question), governance, governance.said.length);
+    return governance;
+  };
   return {
     governance: async (question) => heard.get(keyOf(question)) ?? readGovernance(question),
     readGovernance,
-    async insert(row) {
-      const begun = await insert(row);
-      if (row.expected && begun.said !== undefined) hear(row.expected.question, governanceOf(begun.said));
-      return begun;
-    },
+    insert: ofTenant(async (tenantId, rows: readonly NewDispatch[]): Promise<Begun[]> => {
+      const since = performance.now();
+      const written = await insertDispatches(asking(tenantId), rows, hasPeers());
+      return written.map((one) => ({ ...one, since }));
+    }),
     complete: ofTenant((tenantId, ends) => completeDispatches(ending(tenantId), ends, hasPeers())),
   };
 }

@@ -54,7 +54,7 @@ export function questionJson({ tenantId, capability, secretNames }: GovernanceQu
 }
 
 /** What a tenant says, from the text in which the database wrote it. */
-export function governanceOf(said: string): Governance {
+function governanceOf(said: string): Governance {
   const { pinnedVendorId, policies, stored } = JSON.parse(said) as SaidGovernance;
   return {
     pinnedVendorId: pinnedVendorId ?? undefined,

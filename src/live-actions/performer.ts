@@ -8,7 +8,7 @@ import type { ReadSecrets, SealedSecret } from "../secrets/credential-store.ts";
 import { createMask } from "../secrets/mask.ts";
 import type { Adapter } from "./adapter.ts";
 import { callAdapter, type OpenHttp } from "./call-adapter.ts";
-import { type CredentialPlan, missingOf, namesOf } from "./credentials.ts";
+import { type CredentialPlan, missingOf, plannedSecretNames } from "./credentials.ts";
 import { type DispatchResult, keepable, uncalled } from "./dispatch-result.ts";
 import type { DispatchStore } from "./dispatch-store.ts";
 import { LiveActionDispatch } from "./entities.ts";
@@ -35,7 +35,7 @@ export interface Performance {
   readonly secrets: readonly string[];
   readonly credentials: CredentialPlan;
   /** The secrets that the credentials come from, where they were read just now. */
-  readonly found?: readonly SealedSecret[] | undefined;
+  readonly sealedSecrets?: readonly SealedSecret[] | undefined;
   /** Details of what is to be undone, where that is what it is for. */
   readonly undo?: JsonObject | undefined;
   /** Bound of the call, besides the adapter's own. */
@@ -121,9 +121,9 @@ export class Performer {
 
   async #open(
     tenantId: string,
-    { credentials, found }: Pick<Performance, "credentials" | "found">,
+    { credentials, sealedSecrets }: Pick<Performance, "credentials" | "sealedSecrets">,
   ): Promise<Record<string, string>> {
-    const stored = await this.#ports.readSecrets(tenantId, namesOf(credentials), found);
+    const stored = await this.#ports.readSecrets(tenantId, plannedSecretNames(credentials), sealedSecrets);
     const opened = [...credentials.sources].flatMap(([name, source]) => {
       const value = "text" in source ? source.text : stored.get(source.secret);
       return value === undefined ? [] : [[name, value] as const];

@@ -7,7 +7,7 @@ import { createMask } from "../secrets/mask.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { givenAgain } from "./accept-request.ts";
 import { insertWaiting, requestPurpose, sealable } from "./ask-approval.ts";
-import { namesOf, planCredentials, secretNamesOf } from "./credentials.ts";
+import { planCredentials, plannedSecretNames, secretNamesOf } from "./credentials.ts";
 import { type DispatchPorts, insertWithinQuota, mayRedirect } from "./dispatch-live-action.ts";
 import { hasEffect, keepable } from "./dispatch-result.ts";
 import { insertDispatch, type NewDispatch, unshared } from "./dispatch-rows.ts";
@@ -119,12 +119,13 @@ async function begin(
   const running: NewDispatch = { ...row, cost: costOf(policies, adapter), state: { name: "RUNNING", timeoutMs } };
   const begun = isBounded(policies, adapter)
     ? await insertWithinQuota({ em, adapter }, running)
-    : await ports.store.insert({ ...running, secretNames: namesOf(credentials) });
+    : await ports.store.insert({ ...running, secretNames: plannedSecretNames(credentials) });
   const dispatch = inserted(ports, begun.dispatch);
   if (dispatch.state !== "RUNNING") return dispatch;
   const undo = (rolledBack.details ?? {}) as JsonObject;
-  const { secrets: found, since } = begun;
-  return ports.performer.perform({ dispatch, adapter, target, params, secrets: [], credentials, found, undo, since });
+  const { sealedSecrets, since } = begun;
+  const call = { dispatch, adapter, target, params, secrets: [], credentials, sealedSecrets, undo, since };
+  return ports.performer.perform(call);
 }
 
 function inserted({ news }: DispatchPorts, dispatch: LiveActionDispatch | undefined): LiveActionDispatch {

@@ -23,14 +23,14 @@ export interface SealedSecret {
 /**
  * Opens secrets of a tenant, for the length of one call.
  * @param names At most `limits.secretNamesMax`. One that has no secret is not in the answer.
- * @param found All of them that the store has, where they were read just now.
+ * @param sealed All of them that the store has, where they were read just now.
  * @returns Name to plaintext. Keep it in memory only; never log, store or return it.
  * @throws StateFailure when one can't be opened: `secrets_key_missing`, `secret_unreadable`.
  */
 export type ReadSecrets = (
   tenantId: string,
   names: readonly string[],
-  found?: readonly SealedSecret[],
+  sealed?: readonly SealedSecret[],
 ) => Promise<ReadonlyMap<string, string>>;
 
 /** What the value of a secret of the store is sealed for. */
@@ -45,16 +45,12 @@ export function createReadSecrets(store: CredentialStore): ReadSecrets {
     together: (all) => readTogether(store, all),
     mayBeOfOne: (error) => error instanceof DomainFailure || isRefusal(error),
   });
-  return async (tenantId, names, found) => {
+  return async (tenantId, names, sealed) => {
     if (names.length === 0) return new Map();
     if (names.length > limits.secretNamesMax) throw new RangeError(`${names.length} secrets were asked for at once.`);
-    return found
-      ? openAll(
-          store,
-          tenantId,
-          found.filter(({ name }) => names.includes(name)),
-        )
-      : read({ tenantId, names });
+    if (!sealed) return read({ tenantId, names });
+    const wanted = sealed.filter(({ name }) => names.includes(name));
+    return openAll(store, tenantId, wanted);
   };
 }
 

@@ -149,13 +149,16 @@ test("of dispatches that are written together, those are written whose tenant sa
     store.insert(row("unasked", {})),
     store.insert(row("needy", { expected: { question, said }, secretNames })),
   ]);
-  expect(right).toMatchObject({ dispatch: { requestId: "right" }, said: undefined, secrets: undefined });
-  expect(wrong).toMatchObject({ dispatch: undefined, said });
-  expect(unasked).toMatchObject({ dispatch: { requestId: "unasked" }, said: undefined });
-  expect(needy).toMatchObject({ dispatch: { requestId: "needy" }, secrets: [{ name: "acme_key", lastUsedAt: null }] });
+  expect(right).toMatchObject({ dispatch: { requestId: "right" }, isOutdated: false, sealedSecrets: undefined });
+  expect(wrong).toMatchObject({ dispatch: undefined, isOutdated: true });
+  expect(unasked).toMatchObject({ dispatch: { requestId: "unasked" }, isOutdated: false });
+  expect(needy).toMatchObject({
+    dispatch: { requestId: "needy" },
+    sealedSecrets: [{ name: "acme_key", lastUsedAt: null }],
+  });
   // What is there already is neither written nor expected otherwise, and no secret is read for it.
   const again = await store.insert(row("right", { expected: { question, said }, secretNames }));
-  expect(again).toMatchObject({ dispatch: undefined, said: undefined, secrets: [] });
+  expect(again).toMatchObject({ dispatch: undefined, isOutdated: false, sealedSecrets: [] });
 });
 
 test("what a tenant says is found by indexes, whatever the tables held when the plan was made", async () => {

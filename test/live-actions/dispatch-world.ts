@@ -61,9 +61,9 @@ export async function dispatchWorld(
   const performer = new Performer({
     em,
     store,
-    readSecrets: (tenantId, names, found) => {
+    readSecrets: (tenantId, names, sealed) => {
       opened.push(...names);
-      return readSecrets(tenantId, names, found);
+      return readSecrets(tenantId, names, sealed);
     },
     openHttp,
     news: hub,

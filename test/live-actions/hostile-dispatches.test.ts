@@ -107,7 +107,7 @@ describe("what an adapter says", () => {
     const take = vi.spyOn(ports.performer, "perform").mockImplementationOnce(async (performance) => {
       await database.orm.em.fork().nativeDelete(Secret, { tenantId: tenant.id });
       // Read from the store, as it is where the call comes later: after an approval, say.
-      return ports.performer.perform({ ...performance, found: undefined });
+      return ports.performer.perform({ ...performance, sealedSecrets: undefined });
     });
     const ended = await dispatch(tenant, {});
     expect(take).toHaveBeenCalled();
