@@ -7,6 +7,8 @@ export interface ProcessStatus {
   readonly state: string;
   /** The process group. */
   readonly group: number;
+  /** How many there are, that of a zombie included. */
+  readonly threads: number;
   /** When it began, in clock ticks since the machine did: a pid alone may be another's by now. */
   readonly start: string;
 }
@@ -14,14 +16,27 @@ export interface ProcessStatus {
 /** The status of a process; undefined when there is none, and where there is no /proc. */
 export function processStatus(pid: number): ProcessStatus | undefined {
   const text = attempt(() => readFileSync(`/proc/${pid}/stat`, "latin1"));
-  // The second field, the command in brackets, may hold blanks and brackets itself: the third comes after the last bracket.
-  const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ");
-  return fields && { state: fields[0] ?? "", group: Number(fields[2]), start: fields[19] ?? "" };
+  return text === undefined ? undefined : statusOf(text);
 }
 
-/** True for one that does nothing any more, though whoever started it has not asked for its exit code yet. */
-export function isZombie({ state }: ProcessStatus): boolean {
-  return state === "Z" || state === "X";
+/** What a line of `/proc/PID/stat` says. */
+export function statusOf(text: string): ProcessStatus {
+  // The second field, the command in brackets, may hold blanks and brackets itself: the third comes after the last bracket.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return {
+    state: fields[0] ?? "",
+    group: Number(fields[2]),
+    threads: Number(fields[17]),
+    start: fields[19] ?? "",
+  };
+}
+
+/**
+ * True for one that does nothing any more, though whoever started it has not asked for its exit code yet. Of a process that is killed, the first
+ * thread is a zombie while others have still to end, up to 0.2 s on a busy machine: until the last one has, its files and connections are open.
+ */
+export function isZombie({ state, threads }: Pick<ProcessStatus, "state" | "threads">): boolean {
+  return state === "X" || (state === "Z" && threads <= 1);
 }
 
 /** When a living process began; undefined for one that is gone or a zombie, and where there is no /proc. */
