@@ -1,5 +1,5 @@
-import { inTime } from "./in-time.ts";
 import { limits } from "./limits.ts";
+import { Shares } from "./shares.ts";
 
 /**
  * Does what has the same key one after the other, in the order in which it came; what has another key goes on beside. Who waits for longer than
@@ -8,14 +8,13 @@ import { limits } from "./limits.ts";
 export function createOneByOne(
   waitMs: number = limits.connectionWaitMs,
 ): <Result>(key: string, work: () => Promise<Result>) => Promise<Result> {
-  const last = new Map<string, Promise<unknown>>();
-  return (key, work) => {
-    const before = last.get(key);
-    const own = before ? inTime(before, waitMs).then(work) : Promise.resolve().then(work);
-    const settled = Promise.allSettled([before, own]).then(() => {
-      if (last.get(key) === settled) last.delete(key);
-    });
-    last.set(key, settled);
-    return own;
+  const turns = new Shares({ max: 1, waitMs });
+  return async (key, work) => {
+    await turns.take(key);
+    try {
+      return await work();
+    } finally {
+      turns.give(key);
+    }
   };
 }

@@ -8,7 +8,7 @@ export function sliced<Result>(work: Generator<void, Result>, sliceMs: number): 
 }
 
 /** Work on many things that yields after each. */
-export function* oneByOne<Item>(items: Iterable<Item>, visit: (item: Item) => unknown): Generator<void, void> {
+export function* visitEach<Item>(items: Iterable<Item>, visit: (item: Item) => unknown): Generator<void, void> {
   for (const item of items) {
     visit(item);
     yield;

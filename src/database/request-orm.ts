@@ -2,10 +2,10 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { type EntityClass, type EntityManager, MikroORM } from "@mikro-orm/postgresql";
 import type { Pool, PoolClient } from "pg";
 import { limits } from "../core/limits.ts";
+import { Shares } from "../core/shares.ts";
 import type { DatabaseAddress } from "./address.ts";
 import { releaseBroken } from "./broken-clients.ts";
 import { type Orm, ormConfig } from "./orm.ts";
-import { TenantShares } from "./tenant-share.ts";
 import { requestRole, tenantVariable } from "./tenant-wall.ts";
 
 const scope = new AsyncLocalStorage<string>();
@@ -23,7 +23,7 @@ export function openRequestOrm(
   const config = ormConfig(address, entities);
   const onPoolCreated = (pool: Pool) => {
     releaseBroken(pool);
-    enterOnConnect(pool, new TenantShares({ max: limits.tenantConnectionsMax, waitMs: connectionWaitMs }));
+    enterOnConnect(pool, new Shares({ max: limits.tenantConnectionsMax, waitMs: connectionWaitMs }));
   };
   const waits = { connectionTimeoutMillis: connectionWaitMs, lock_timeout: requestLockMs };
   return MikroORM.init({ ...config, driverOptions: { ...config.driverOptions, ...waits, onPoolCreated } });
@@ -38,7 +38,7 @@ interface RequestWaits {
 const told = new WeakMap<PoolClient, string>();
 
 /** Whoever gets a connection of the pool has it in the part of its own tenant, whomever it served before, and as one of its tenant's share. */
-function enterOnConnect(pool: Pool, shares: TenantShares): void {
+function enterOnConnect(pool: Pool, shares: Shares): void {
   const connect = pool.connect.bind(pool) as () => Promise<PoolClient>;
   const holders = new WeakMap<PoolClient, string>();
   const giveBack = (tenantId: string | undefined) => {

@@ -3,7 +3,7 @@ import type { Pool } from "pg";
 import { StateFailure } from "../core/failures.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
-import { oneByOne, sliced } from "../core/sliced.ts";
+import { sliced, visitEach } from "../core/sliced.ts";
 import type { DatabaseAddress } from "../database/address.ts";
 import type { TenantGate } from "../tenancy/disabled-tenants.ts";
 import { giveBackSql, signalledSql, signalsSql, straysSql, wakeSignalledSql } from "./claim-sql.ts";
@@ -250,7 +250,7 @@ export class Engine {
     if (ids.length === 0) return;
     const loaded = await loadRuns({ ...this.#ports, pool: this.#pool }, ids);
     const resume = (run: LoadedRun | Error) => run instanceof Error || this.#settleIn(run, nodeId)?.resume(run.signals);
-    await sliced(oneByOne(loaded.values(), resume), limits.takeUpSliceMs);
+    await sliced(visitEach(loaded.values(), resume), limits.takeUpSliceMs);
     for (const [id, run] of loaded) if (run instanceof Error) await this.#giveBack(id, run, nodeId);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { oneByOne, sliced } from "../../src/core/sliced.ts";
+import { sliced, visitEach } from "../../src/core/sliced.ts";
 
 function* counting(steps: number, onStep: () => void = () => undefined): Generator<void, number> {
   for (let step = 0; step < steps; step++) {
@@ -31,7 +31,7 @@ describe("sliced work", () => {
     const order: string[] = [];
     setImmediate(() => order.push("other"));
     await sliced(
-      oneByOne(["a", "b"], (item) => order.push(item)),
+      visitEach(["a", "b"], (item) => order.push(item)),
       0,
     );
     expect(order).toEqual(["a", "other", "b"]);

@@ -1,13 +1,13 @@
-import { inTime } from "../core/in-time.ts";
+import { inTime } from "./in-time.ts";
 
-/** Places of one tenant: how many are taken, and who waits for the next, in the order in which they came. */
+/** Places of one key: how many are taken, and who waits for the next, in the order in which they came. */
 interface Share {
   taken: number;
   readonly waiting: (() => void)[];
 }
 
-/** How many connections of a pool each tenant may hold at once: where all that it has wait for a lock, the others have the rest. */
-export class TenantShares {
+/** How many places of something that many share each key may hold at once. */
+export class Shares {
   readonly #shares = new Map<string, Share>();
   readonly #max: number;
   readonly #waitMs: number;
@@ -18,9 +18,9 @@ export class TenantShares {
   }
 
   /** Takes a place, which has to be given back. @throws BusyError where there is none within the time. */
-  async take(tenantId: string): Promise<void> {
-    const share = this.#shares.get(tenantId) ?? { taken: 0, waiting: [] };
-    this.#shares.set(tenantId, share);
+  async take(key: string): Promise<void> {
+    const share = this.#shares.get(key) ?? { taken: 0, waiting: [] };
+    this.#shares.set(key, share);
     if (share.taken < this.#max) {
       share.taken += 1;
       return;
@@ -33,18 +33,18 @@ export class TenantShares {
       const place = share.waiting.indexOf(resolve);
       if (place >= 0) share.waiting.splice(place, 1);
       // It came in the same moment.
-      else this.give(tenantId);
+      else this.give(key);
       throw error;
     }
   }
 
   /** Gives a place back: to whoever waits for it the longest. */
-  give(tenantId: string): void {
-    const share = this.#shares.get(tenantId);
+  give(key: string): void {
+    const share = this.#shares.get(key);
     if (!share) return;
     const next = share.waiting.shift();
     if (next) next();
     else if (share.taken > 1) share.taken -= 1;
-    else this.#shares.delete(tenantId);
+    else this.#shares.delete(key);
   }
 }

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { TenantShares } from "../../src/database/tenant-share.ts";
+import { Shares } from "../../src/core/shares.ts";
 
-test("a tenant that holds all of its share waits for itself, in order, and nobody else does", async () => {
-  const shares = new TenantShares({ max: 2, waitMs: 60_000 });
+test("a key that holds all of its share waits for itself, in order, and nobody else does", async () => {
+  const shares = new Shares({ max: 2, waitMs: 60_000 });
   const log: string[] = [];
-  const take = (tenantId: string, name: string) => shares.take(tenantId).then(() => void log.push(name));
+  const take = (key: string, name: string) => shares.take(key).then(() => void log.push(name));
   await take("busy", "first");
   await take("busy", "second");
   const waiting = [take("busy", "third"), take("busy", "fourth")];
@@ -19,7 +19,7 @@ test("a tenant that holds all of its share waits for itself, in order, and nobod
 });
 
 test("who waits too long for a place is refused, and takes none", async () => {
-  const shares = new TenantShares({ max: 1, waitMs: 20 });
+  const shares = new Shares({ max: 1, waitMs: 20 });
   await shares.take("busy");
   const late = await Promise.allSettled(Array.from({ length: 5 }, () => shares.take("busy")));
   expect(late.map(({ status }) => status)).toEqual(late.map(() => "rejected"));
