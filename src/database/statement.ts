@@ -1,6 +1,7 @@
 import type { EntityManager } from "@mikro-orm/postgresql";
 import type { Pool } from "pg";
 import { limits } from "../core/limits.ts";
+import { isLockTimeout } from "../core/lock-timeout.ts";
 import type { Orm } from "./orm.ts";
 import { inTenant } from "./request-orm.ts";
 
@@ -62,18 +63,13 @@ function isOutdated(error: unknown): boolean {
   return error instanceof Error && "routine" in error && error.routine === "RevalidateCachedQuery";
 }
 
-/**
- * Whether a statement was given up because of a lock that somebody held: nothing of it has happened. It is no refusal, since no row of it need be
- * to blame: each alone would wait as long again.
- */
-function isLockTimeout(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "55P03";
-}
-
 /** Classes of SQLSTATE by which a statement is refused for what it holds, or for what it met: nothing of it has happened. */
 const refusals = new Set(["21", "22", "23", "40", "42", "53", "54", "55"]);
 
-/** Whether the database refused the statement, rather than being away: then nobody knows whether it has happened. */
+/**
+ * Whether the database refused the statement, rather than being away: then nobody knows whether it has happened. A lock that somebody held is no
+ * reason to refuse: no row of the statement need be to blame, and each alone would wait as long again.
+ */
 export function isRefusal(error: unknown): boolean {
   if (!(error instanceof Error && "code" in error && typeof error.code === "string")) return false;
   return error.code.length === 5 && !isLockTimeout(error) && refusals.has(error.code.slice(0, 2));

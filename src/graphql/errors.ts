@@ -10,6 +10,7 @@ import {
   ValidationFailure,
 } from "../core/failures.ts";
 import { newId } from "../core/ids.ts";
+import { isLockTimeout } from "../core/lock-timeout.ts";
 import type { Log } from "../core/log.ts";
 
 /**
@@ -98,8 +99,7 @@ const locked = { event: "edge.rows_locked", message: "Somebody else holds what t
 function unavailabilityOf(error: unknown): typeof away | undefined {
   if (isDatabaseAway(error)) return away;
   if (error instanceof BusyError || (error instanceof Error && error.message === poolIsFull)) return busy;
-  // lock_not_available: of a lock_timeout.
-  return error instanceof Error && "code" in error && error.code === "55P03" ? locked : undefined;
+  return isLockTimeout(error) ? locked : undefined;
 }
 
 /** What pg-pool 3 says when no connection became free in time; it has no code. */
