@@ -1,3 +1,5 @@
+import { limits } from "../core/limits.ts";
+
 /** Class of the advisory locks that tell a node's session is alive; the object is the node's id. */
 export const nodeLockClass = 7_264_022;
 
@@ -13,23 +15,35 @@ export const peersSql = `
 select id, epoch, host, pid, process_start as "processStart", heartbeat_at < now() - $2 * interval '1 millisecond' as "isOverdue"
 from node where left_at is null and id <> $1 order by id`;
 
+interface DeadNode {
+  readonly id: number;
+  /** As it was seen. */
+  readonly epoch: number;
+  /** Whether its process is certainly gone. */
+  readonly isGone: boolean;
+}
+
 /**
- * Declares a node dead and frees its runs. FOR UPDATE waits for a flush of that node that is under way; later ones find the epoch raised.
- * Where its process may still be alive ($3 false), a run with a step under way is free only from the end of the lease on.
- * $1 node, $2 epoch as it was seen, $3 whether the process is certainly gone, $4 lease in milliseconds.
+ * Declares a node dead and frees its runs: two statements that are one transaction, since they are sent together and without parameters.
+ * The first waits for what that node has under way in the database (a flush, a claim); later ones find the epoch raised. Only the second sees what
+ * that has written: a run that was begun or claimed by it would be left to a node that is no more, and a step that it began be taken for none.
+ * Where the process may still be alive, a run with a step under way is free only from the end of the lease on.
  */
-export const declareDeadSql = `
+export function declareDeadSql({ id, epoch, isGone }: DeadNode): string {
+  const [node, seen, isCertain] = [Math.trunc(id), Math.trunc(epoch), isGone ? "true" : "false"];
+  return `
+select from node where id = ${node} and epoch = ${seen} and left_at is null for update;
 with dead as (
-  select id, heartbeat_at from node where id = $1 and epoch = $2 and left_at is null for update
-), declared as (
-  update node set epoch = epoch + 1, left_at = now() from dead where node.id = dead.id
+  update node set epoch = epoch + 1, left_at = now() where id = ${node} and epoch = ${seen} and left_at is null
+  returning id, heartbeat_at
 )
 update run set owner_id = null, wake_at = case
-    when $3::boolean then now()
+    when ${isCertain} then now()
     when exists (
       select from (
         select distinct on (step_id) label from run_event where run_id = run.id and type = 'STEP_STATUS' order by step_id, sequence desc
       ) as last where last.label = 'RUNNING'
-    ) then greatest(now(), dead.heartbeat_at + $4 * interval '1 millisecond')
+    ) then greatest(now(), dead.heartbeat_at + ${limits.leaseMs} * interval '1 millisecond')
     else now() end
 from dead where run.owner_id = dead.id`;
+}

@@ -1,4 +1,4 @@
-import { Client } from "pg";
+import { Client, type QueryResult } from "pg";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { clientConfig, type DatabaseAddress } from "../database/address.ts";
@@ -78,8 +78,8 @@ export class Membership {
   async #leave(): Promise<void> {
     const { nodeId, epoch } = this.#self ?? {};
     this.#self = undefined;
-    if (nodeId !== undefined)
-      await this.#client?.query(declareDeadSql, [nodeId, epoch, true, 0]).catch(() => undefined);
+    if (nodeId !== undefined && epoch !== undefined)
+      await this.#client?.query(declareDeadSql({ id: nodeId, epoch, isGone: true })).catch(() => undefined);
     await Promise.all([this.#client, this.#watcher].map((client) => client?.end().catch(() => undefined)));
   }
 
@@ -151,8 +151,8 @@ export class Membership {
     if (!lost) return;
     this.#earlier.add(lost.nodeId);
     // Give the old row up, if nobody has done so yet. What was under way has been told to end, and has until the end of the lease.
-    const values = [lost.nodeId, lost.epoch, false, limits.leaseMs];
-    void this.#client?.query(declareDeadSql, values).catch(() => undefined);
+    const sql = declareDeadSql({ id: lost.nodeId, epoch: lost.epoch, isGone: false });
+    void this.#client?.query(sql).catch(() => undefined);
   }
 
   async #rejoin(): Promise<void> {
@@ -178,10 +178,10 @@ export class Membership {
   }
 
   async #declareDead(peer: Peer, isGone: boolean): Promise<void> {
-    const { rowCount } =
-      (await this.#client?.query(declareDeadSql, [peer.id, peer.epoch, isGone, limits.leaseMs])) ?? {};
+    const results: unknown = await this.#client?.query(declareDeadSql({ id: peer.id, epoch: peer.epoch, isGone }));
+    const [, freed] = (results ?? []) as readonly QueryResult[];
     this.#peers = this.#peers.filter(({ id }) => id !== peer.id);
-    this.#ports.log.warn({ nodeId: peer.id, isGone, runs: rowCount ?? 0 }, "node.declared_dead");
+    this.#ports.log.warn({ nodeId: peer.id, isGone, runs: freed?.rowCount ?? 0 }, "node.declared_dead");
     this.#ports.onFreed();
   }
 
