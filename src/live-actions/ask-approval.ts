@@ -7,8 +7,7 @@ import type { SealedFor } from "../secrets/seal.ts";
 import type { AcceptedRequest } from "./accept-request.ts";
 import type { Adapter } from "./adapter.ts";
 import type { GivenCredential } from "./credentials.ts";
-import { insertDispatch, type NewDispatch } from "./dispatch-rows.ts";
-import type { LiveActionDispatch } from "./entities.ts";
+import { insertDispatch, type NewDispatch, type Written } from "./dispatch-rows.ts";
 
 /** What a dispatch needs once it may run, and what may not stand in its row in clear. */
 export interface SealedRequest {
@@ -34,16 +33,17 @@ export function sealable(
 /**
  * Writes down a dispatch that waits, and the request for approval that it waits for.
  * @param row Its state names the request.
- * @returns Undefined where there is a dispatch of this request already.
+ * @returns As `insertDispatches`: nobody is asked about what was not written.
  */
 export function insertWaiting(
   em: EntityManager,
   row: NewDispatch & { readonly state: { readonly name: "AWAITING_APPROVAL" } },
   { adapter, approvers }: { readonly adapter: Adapter; readonly approvers: readonly Approver[] },
-): Promise<LiveActionDispatch | undefined> {
+): Promise<Written> {
   return em.transactional(async (inner) => {
-    const dispatch = await insertDispatch(inner, row);
-    if (!dispatch) return undefined;
+    const written = await insertDispatch(inner, row);
+    const { dispatch } = written;
+    if (!dispatch) return written;
     const { id, tenantId, capability, target, actor, state } = row;
     const { vendorId, impact } = adapter;
     const minutes = await approvalMinutes(inner, { tenantId, capability, vendorId });
@@ -64,7 +64,7 @@ export function insertWaiting(
       effect: { liveAction: effectOf(row, { vendorId, impact }) },
     });
     await inner.persist(approval).flush();
-    return dispatch;
+    return written;
   });
 }
 

@@ -11,7 +11,7 @@ import { insertWaiting, requestPurpose, sealable } from "./ask-approval.ts";
 import { chooseVendor } from "./choose-vendor.ts";
 import { type CredentialPlan, planCredentials, plannedSecretNames, secretNamesOf } from "./credentials.ts";
 import { type DispatchResult, keepable } from "./dispatch-result.ts";
-import { insertDispatch, type NewDispatch } from "./dispatch-rows.ts";
+import { insertDispatch, type NewDispatch, type Written } from "./dispatch-rows.ts";
 import type { Begun, DispatchStore } from "./dispatch-store.ts";
 import type { DispatchWatch } from "./dispatch-watch.ts";
 import type { LiveActionDispatch } from "./entities.ts";
@@ -194,24 +194,28 @@ async function begin(
     const text = sealable(request, mayRedirect({ em, tenantId, actor, ...ctx }));
     const sealed = await sealer.seal(text, requestPurpose(tenantId, id));
     const state = { name: "AWAITING_APPROVAL", approvalId: newId(), sealed } as const;
-    return begunAlone(insertWaiting(em, { ...row, cost: 0, state }, { adapter, approvers: decision.approvers }));
+    const { approvers } = decision;
+    return begunAlone(insertWaiting(em, { ...row, cost: 0, state, expected }, { adapter, approvers }));
   }
   const state = { name: "RUNNING", timeoutMs: adapter.timeoutMs } as const;
-  const running: NewDispatch = { ...row, cost, state };
-  if (isBounded) return insertWithinQuota({ em, adapter }, running);
-  return store.insert({ ...running, expected, secretNames: plannedSecretNames(credentials) });
+  const secretNames = plannedSecretNames(credentials);
+  const running: NewDispatch = { ...row, cost, state, expected, secretNames };
+  return isBounded ? insertWithinQuota({ em, adapter }, running) : store.insert(running);
 }
 
 /** What was written in a transaction of its own. */
-async function begunAlone(work: Promise<LiveActionDispatch | undefined>): Promise<Begun> {
+export async function begunAlone(work: Promise<Written>): Promise<Begun> {
   const since = performance.now();
-  return { dispatch: await work, isOutdated: false, sealedSecrets: undefined, since };
+  return { ...(await work), since };
 }
 
 // All of them lock the policy: they would wait for each other with a connection in each one's hand, and leave none to other tenants.
 const oneByOne = createOneByOne();
 
-/** The same where the tenant bounds calls: counted, or refused, in the transaction that writes the dispatch down. */
+/**
+ * The same where the tenant bounds calls: counted, or refused, in the transaction that writes the dispatch down. What it expects is looked at behind
+ * the lock: while others hold the policy, they may have changed more of it than its bounds.
+ */
 export function insertWithinQuota(
   { em, adapter }: { readonly em: OperationContext["em"]; readonly adapter: Registered["adapter"] },
   running: NewDispatch,

@@ -62,8 +62,8 @@ export interface DispatchEnd extends Pick<LiveActionDispatch, "id" | "tenantId">
 type Found = LiveActionDispatch | undefined;
 
 /** {@link insertDispatches} of one, in the transaction of `em`. */
-export async function insertDispatch(em: EntityManager, row: NewDispatch): Promise<Found> {
-  return (await insertDispatches(executeIn(em), [row], true))[0]?.dispatch;
+export async function insertDispatch(em: EntityManager, row: NewDispatch): Promise<Written> {
+  return (await insertDispatches(executeIn(em), [row], true))[0] as Written;
 }
 
 /** {@link completeDispatches} of one, in the transaction of `em`. */

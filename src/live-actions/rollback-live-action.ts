@@ -7,12 +7,19 @@ import { createMask } from "../secrets/mask.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { givenAgain } from "./accept-request.ts";
 import { insertWaiting, requestPurpose, sealable } from "./ask-approval.ts";
-import { planCredentials, plannedSecretNames, secretNamesOf } from "./credentials.ts";
-import { type DispatchPorts, insertWithinQuota, mayRedirect } from "./dispatch-live-action.ts";
+import {
+  type CredentialPlan,
+  type GivenCredentials,
+  planCredentials,
+  plannedSecretNames,
+  secretNamesOf,
+} from "./credentials.ts";
+import { begunAlone, type DispatchPorts, insertWithinQuota, mayRedirect } from "./dispatch-live-action.ts";
 import { hasEffect, keepable } from "./dispatch-result.ts";
 import { insertDispatch, type NewDispatch, unshared } from "./dispatch-rows.ts";
+import type { Begun } from "./dispatch-store.ts";
 import { LiveActionDispatch } from "./entities.ts";
-import { approversOf, costOf, readGovernance } from "./governance.ts";
+import { approversOf, costOf, type Governance, readGovernance } from "./governance.ts";
 import type { Registered, Registry } from "./registry.ts";
 import { isBounded } from "./reserve-usage.ts";
 import { missingCredentials } from "./simulate-dispatch.ts";
@@ -79,53 +86,70 @@ interface Wanted {
   readonly reason: string | undefined;
 }
 
-async function begin(
+/** Decides by what the tenant says now, and anew where it says something else by the time that the rollback is written down. */
+async function begin(ctx: OperationContext, ports: DispatchPorts, wanted: Wanted): Promise<LiveActionDispatch> {
+  const { em, tenantId } = ctx;
+  const { rolledBack, registered } = wanted;
+  const { adapter } = registered;
+  const { target, params, givenCredentials } = rolledBack;
+  // The same account and address as then: by the store's own ones, another system would be changed.
+  const given = givenAgain(ports.registry, givenCredentials);
+  const question = { tenantId, capability: adapter.capability, secretNames: secretNamesOf(adapter, given) };
+  for (let turn = 0; ; turn += 1) {
+    const governance = await readGovernance(em, question);
+    const { policies, stored } = governance;
+    const credentials = planCredentials(adapter, { given, stored, mayRedirect: mayRedirect(ctx) });
+    const expected = turn < limits.governanceChangesMax ? { question, said: governance.said } : undefined;
+    const begun = await write(ctx, ports, { ...wanted, given, policies, credentials, expected });
+    if (begun.isOutdated) continue;
+    const dispatch = inserted(ports, begun.dispatch);
+    if (dispatch.state !== "RUNNING") return dispatch;
+    const undo = (rolledBack.details ?? {}) as JsonObject;
+    const { sealedSecrets, since } = begun;
+    const call = { dispatch, adapter, target, params, secrets: [], credentials, sealedSecrets, undo, since };
+    return ports.performer.perform(call);
+  }
+}
+
+interface Planned extends Wanted, Pick<Governance, "policies">, Pick<NewDispatch, "expected"> {
+  readonly given: GivenCredentials;
+  readonly credentials: CredentialPlan;
+}
+
+/** Writes the rollback down as what it is: a call, a question to people, or a simulation where credentials are missing. */
+async function write(
   ctx: OperationContext,
   ports: DispatchPorts,
-  { rolledBack, registered: { adapter }, reason }: Wanted,
-): Promise<LiveActionDispatch> {
+  { rolledBack, registered: { adapter }, reason, given, policies, credentials, expected }: Planned,
+): Promise<Begun> {
   const { em, tenantId, actor } = ctx;
   const { capability, vendorId, timeoutMs } = adapter;
   const { target, params, caseId, givenCredentials } = rolledBack;
-  // The same account and address as then: by the store's own ones, another system would be changed.
-  const given = givenAgain(ports.registry, givenCredentials);
-  const secretNames = secretNamesOf(adapter, given);
-  const { policies, stored } = await readGovernance(em, { tenantId, capability, secretNames });
-  const credentials = planCredentials(adapter, { given, stored, mayRedirect: mayRedirect(ctx) });
   const [id, requestId] = [newId(), newId()];
   const row: Omit<NewDispatch, "state" | "cost"> = {
-    ...{ id, tenantId, requestId, mode: "LIVE", actor, capability, vendorId, target, params, reason },
+    ...{ id, tenantId, requestId, mode: "LIVE", actor, capability, vendorId, target, params, reason, expected },
     operation: "rollbackLiveAction",
     ...{ caseId: caseId ?? undefined, requestedBy: undefined, rollbackOfId: rolledBack.id },
     givenCredentials: givenCredentials ?? {},
     inputHash: sha256(canonicalJson({ rollbackOf: rolledBack.id })),
   };
   if (credentials.missing.length > 0) {
-    const result = await missingCredentials(
-      adapter,
-      { requestId, target, params },
-      { ...credentials, isUndoing: true },
-    );
+    const asked = { requestId, target, params };
+    const result = await missingCredentials(adapter, asked, { ...credentials, isUndoing: true });
     const state = { name: "COMPLETED", result: keepable(result, createMask([])) } as const;
-    return inserted(ports, await insertDispatch(em, { ...row, cost: 0, state }));
+    return begunAlone(insertDispatch(em, { ...row, cost: 0, state }));
   }
   const approvers = approversOf(policies, adapter);
   if (approvers) {
     const text = sealable({ target, params, given }, mayRedirect(ctx));
     const sealed = await ports.sealer.seal(text, requestPurpose(tenantId, id));
     const state = { name: "AWAITING_APPROVAL", approvalId: newId(), sealed } as const;
-    return inserted(ports, await insertWaiting(em, { ...row, cost: 0, state }, { adapter, approvers }));
+    return begunAlone(insertWaiting(em, { ...row, cost: 0, state }, { adapter, approvers }));
   }
-  const running: NewDispatch = { ...row, cost: costOf(policies, adapter), state: { name: "RUNNING", timeoutMs } };
-  const begun = isBounded(policies, adapter)
-    ? await insertWithinQuota({ em, adapter }, running)
-    : await ports.store.insert({ ...running, secretNames: plannedSecretNames(credentials) });
-  const dispatch = inserted(ports, begun.dispatch);
-  if (dispatch.state !== "RUNNING") return dispatch;
-  const undo = (rolledBack.details ?? {}) as JsonObject;
-  const { sealedSecrets, since } = begun;
-  const call = { dispatch, adapter, target, params, secrets: [], credentials, sealedSecrets, undo, since };
-  return ports.performer.perform(call);
+  const state = { name: "RUNNING", timeoutMs } as const;
+  const secretNames = plannedSecretNames(credentials);
+  const running: NewDispatch = { ...row, cost: costOf(policies, adapter), state, secretNames };
+  return isBounded(policies, adapter) ? insertWithinQuota({ em, adapter }, running) : ports.store.insert(running);
 }
 
 function inserted({ news }: DispatchPorts, dispatch: LiveActionDispatch | undefined): LiveActionDispatch {
