@@ -66,16 +66,16 @@ export async function startLiveActions(parts: LiveActionParts) {
 }
 
 /** What waits for decisions: a request is of a run or of a live action, and the other one leaves it alone. */
-export function tellingBoth(one: DecidePorts, other: DecidePorts): DecidePorts {
+export function tellingBoth(runs: DecidePorts, dispatches: DecidePorts): DecidePorts {
   return {
     async tellDecision(em, approval) {
-      await one.tellDecision(em, approval);
-      await other.tellDecision(em, approval);
+      await runs.tellDecision(em, approval);
+      await dispatches.tellDecision(em, approval);
     },
-    askedAt: async (em, approval) => (await one.askedAt(em, approval)) ?? other.askedAt(em, approval),
+    askedAt: runs.askedAt,
     async onDecided(approval) {
-      await one.onDecided(approval);
-      await other.onDecided(approval);
+      await runs.onDecided(approval);
+      await dispatches.onDecided(approval);
     },
   };
 }

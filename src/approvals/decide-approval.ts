@@ -30,8 +30,8 @@ export interface DecideApprovalInput {
 export interface DecidePorts {
   /** Hands the decision to what waits for it, in the transaction that makes it. */
   readonly tellDecision: (em: EntityManager, approval: Approval) => Promise<void>;
-  /** When whoever is behind it asked for it, which may be long before the request was made; undefined for what is not known here. */
-  readonly askedAt: (em: EntityManager, approval: Approval) => Promise<Date | undefined>;
+  /** When whoever is behind a run's request asked for the run, which may be long before the request was made; undefined where nobody knows. */
+  readonly askedAt?: ((em: EntityManager, approval: Approval) => Promise<Date | undefined>) | undefined;
   /** The decision is durable; who waits for it need not be slow to hear of it. Never rejects. */
   readonly onDecided: (approval: Approval) => Promise<void>;
 }
@@ -113,7 +113,7 @@ async function refuseRevokedDecider(em: EntityManager, ctx: OperationContext): P
 async function refuseForRequester(em: EntityManager, ports: DecidePorts, approval: Approval): Promise<void> {
   const { tenantId, runId, requesterId } = approval;
   if (runId == null) return;
-  const askedAt = () => ports.askedAt(em, approval);
+  const askedAt = async () => ports.askedAt?.(em, approval);
   const objection = await objectionTo(em, { tenantId, requesterId, permission: "run:execute", askedAt });
   if (objection) throw new StateFailure(objection, objections[objection]);
 }

@@ -41,8 +41,6 @@ export function tellingDispatches(ports: DecidedPorts): DecidePorts {
       if (approval.status === "APPROVED") await approve(em, ports, dispatch);
       else await completeDispatch(em, dispatch, rejected(approval));
     },
-    // Of a live action, it is looked up as it is approved.
-    askedAt: async () => undefined,
     async onDecided(approval) {
       if (approval.dispatchId == null) return;
       ports.news.tellTenant(approval.tenantId);
