@@ -58,7 +58,7 @@ const PersonSchema = defineEntity({
     id: p.uuid().primary(),
     tenantId: p.uuid().primary(),
     roles: p.array(),
-    /** Of that JWT, by its issuer's clock. Null where they have not come yet. */
+    /** Of that JWT, by its issuer's clock; where it does not say, the earliest that it can have been. Null where they have not come yet. */
     issuedAt: p.datetime().nullable(),
     /** When somebody revoked their JWTs last, by the database's clock. What they had asked for by then is not carried out. */
     revokedAt: p.datetime().nullable(),

@@ -16,7 +16,7 @@ const RevokePersonTokensPayload = builder.objectRef<RevokedPerson>("RevokePerson
       type: "DateTime",
       nullable: true,
       description:
-        "When the latest JWT was issued that this person came with; null where nobody of this issuer and subject has come yet: look whether they are right.",
+        "When the latest JWT was issued that this person came with, or could have been at the earliest where it does not say; null where nobody of this issuer and subject has come yet: look whether they are right.",
       resolve: ({ lastIssuedAt }) => lastIssuedAt ?? null,
     }),
   }),

@@ -16,7 +16,7 @@ export class JwtRefused extends Error {
 }
 
 /** A person, as a provider describes them. */
-export interface Person {
+export interface DescribedPerson {
   /** A UUID of issuer and subject. */
   readonly id: string;
   readonly name: string;
@@ -29,7 +29,7 @@ export interface Person {
  * What verified claims say.
  * @throws JwtRefused `no_subject`, `no_tenant`, `too_many_roles`
  */
-export function personOf(claims: JsonObject, provider: JwtProvider): Person {
+export function personOf(claims: JsonObject, provider: JwtProvider): DescribedPerson {
   const { sub } = claims;
   if (typeof sub !== "string" || sub === "" || sub.length > limits.jwtSubjectLengthMax) {
     throw new JwtRefused("no_subject");

@@ -17,7 +17,7 @@ export interface RevokePersonTokensInput {
 export interface RevokedPerson {
   /** By the database's clock. */
   readonly revokedAt: Date;
-  /** When the latest JWT that they came with was issued; undefined where this person has never come to the tenant. */
+  /** When the latest JWT that they came with was issued, as `Person.issuedAt`; undefined where this person has never come to the tenant. */
   readonly lastIssuedAt: Date | undefined;
 }
 

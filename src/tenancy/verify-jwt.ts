@@ -3,16 +3,16 @@ import { hasDuplicateKeys } from "../core/duplicate-keys.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
-import { JwtRefused, type Person, personOf } from "./jwt-claims.ts";
+import { type DescribedPerson, JwtRefused, personOf } from "./jwt-claims.ts";
 import { type JwtKeys, JwtKeyUnknown, pinnedKeys, publishedKeys } from "./jwt-keys.ts";
 import type { JwtProvider } from "./jwt-provider.ts";
 
 /** A person, for as long as their token says. */
-export interface VerifiedPerson extends Person {
+export interface VerifiedPerson extends DescribedPerson {
   readonly expiresAt: Date;
   /** Undefined where it does not say. By its issuer's clock, as is the next. */
   readonly issuedAt: Date | undefined;
-  /** What orders the JWTs of a person: when it was issued, or else what can be told by its end. */
+  /** What orders the JWTs of a person: when it was issued, or the earliest that it can have been, by its end. */
   readonly rankedAt: Date;
 }
 

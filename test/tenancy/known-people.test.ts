@@ -7,6 +7,7 @@ import { personId } from "../../src/tenancy/jwt-claims.ts";
 import { createKnownPeople } from "../../src/tenancy/known-people.ts";
 import { objectionTo } from "../../src/tenancy/requester-objection.ts";
 import { revokePersonTokens } from "../../src/tenancy/revoke-person-tokens.ts";
+import { countingForks } from "../support/counting-forks.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeTenant, makeToken, operationOf } from "./tenancy-fixtures.ts";
 
@@ -74,16 +75,9 @@ describe("what is kept of a person", () => {
   test("costs one statement for a JWT that tells nothing new, and one for all who are asked about at once", async () => {
     await note(100, ["viewer"]);
     const known = people();
-    let statements = 0;
-    const { em } = database.orm;
-    const fork = em.fork.bind(em);
-    em.fork = ((...parameters: Parameters<typeof fork>) => {
-      statements += 1;
-      return fork(...parameters);
-    }) as typeof em.fork;
-    await Promise.all(Array.from({ length: 20 }, () => known.note(tenant.id, jwt(100, ["viewer"]))));
-    em.fork = fork;
-    expect(statements).toBe(1);
+    const notes = () => Promise.all(Array.from({ length: 20 }, () => known.note(tenant.id, jwt(100, ["viewer"]))));
+    const { forkCount } = await countingForks(database.orm.em, notes);
+    expect(forkCount).toBe(1);
   });
 
   test("is forgotten of who has not come for longest, where there are too many, and never of the revoked", async () => {

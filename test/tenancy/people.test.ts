@@ -7,6 +7,7 @@ import { createAuthenticator } from "../../src/tenancy/authenticate.ts";
 import type { Tenant } from "../../src/tenancy/entities.ts";
 import { personId } from "../../src/tenancy/jwt-claims.ts";
 import { createVerifyJwt } from "../../src/tenancy/verify-jwt.ts";
+import { countingForks } from "../support/counting-forks.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { type IdentityProvider, makeKey, openIdentityProvider, settingsOf } from "./identity-provider.ts";
 import { allEnabled, makeTenant, makeToken, movableClock } from "./tenancy-fixtures.ts";
@@ -158,18 +159,12 @@ describe("many who are asked about at once", () => {
       Array.from({ length: 20 }, (_, n) => makeToken(database.orm, tenant, { name: `token ${n}` })),
     );
     const authenticator = make();
-    let statements = 0;
-    const { em } = database.orm;
-    const fork = em.fork.bind(em);
-    em.fork = ((...parameters: Parameters<typeof fork>) => {
-      statements += 1;
-      return fork(...parameters);
-    }) as typeof em.fork;
-    const callers = await Promise.all(tokens.map(({ text }) => authenticator.authenticate(bearer(text))));
-    em.fork = fork;
+    const { forkCount, result: callers } = await countingForks(database.orm.em, () =>
+      Promise.all(tokens.map(({ text }) => authenticator.authenticate(bearer(text)))),
+    );
     await authenticator.settled();
     expect(callers.map((caller) => caller?.actor.name)).toEqual(tokens.map(({ row }) => row.name));
     // One for all, and one for each first use that is written down.
-    expect(statements).toBe(1 + tokens.length);
+    expect(forkCount).toBe(1 + tokens.length);
   });
 });
