@@ -106,7 +106,7 @@ export const builder = new SchemaBuilder<{
       });
     },
   },
-  // Charged by `graphql/operation-limits.ts` before an operation starts, over every transport.
+  // Charged by `graphql/operation-cost.ts` before an operation starts, over every transport.
   complexity: {
     fieldComplexity: (args, _context, field) => costOf(args, field.type),
   },

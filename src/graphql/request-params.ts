@@ -57,6 +57,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer | Refus
     request.on("data", onData);
     request.once("end", () => resolve(Buffer.concat(chunks)));
     request.once("error", reject);
+    // After every request: an error that nobody gets would be made, with its stack, for each.
     request.once("close", () => {
       if (!request.readableEnded) reject(clientGone());
     });

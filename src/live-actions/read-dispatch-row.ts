@@ -34,7 +34,7 @@ export function dispatchOf(row: DispatchRow): LiveActionDispatch {
   return Object.setPrototypeOf(dispatch, LiveActionDispatch.prototype) as LiveActionDispatch;
 }
 
-const properties = new Map<string, string | undefined>();
+const properties = new Map<string, string>();
 
 /** A column's property; undefined for what only the statement has. The columns are the table's, so they are few. */
 function propertyOf(column: string): string | undefined {

@@ -33,7 +33,7 @@ export class ResidentRun {
   #walk: Walk;
   #birth: NewRun | undefined;
   /** What came while the birth was not durable yet: nothing else of the run may ride in that flush. */
-  #held: { readonly items: Item[]; readonly signals: string[] } | undefined;
+  #heldBack: { readonly items: Item[]; readonly signals: string[] } | undefined;
   #isOpen = true;
   /** The node is stopping: what is ready stays so, to be started by the next owner. */
   #isResting = false;
@@ -123,9 +123,9 @@ export class ResidentRun {
 
   #advance(items: Item[], { signals, triggered, onSettled }: Accompaniment = nothingElse): void {
     if (!this.#isOpen) return;
-    if (this.#held) {
-      this.#held.items.push(...items);
-      this.#held.signals.push(...(signals ?? []));
+    if (this.#heldBack) {
+      this.#heldBack.items.push(...items);
+      this.#heldBack.signals.push(...(signals ?? []));
       return;
     }
     this.#heedMemory(items);
@@ -252,7 +252,7 @@ export class ResidentRun {
     const { events, triggered } = entry;
     const birth = this.#birth;
     this.#birth = undefined;
-    if (birth) this.#held = { items: [], signals: [] };
+    if (birth) this.#heldBack = { items: [], signals: [] };
     const isOver = this.#walk.isFinished || wakeAt !== null;
     if (isOver) this.#bytes.go();
     const needsHead = wakeAt !== null || this.#bytes.isNews() || events.some(({ type }) => type === "RUN_STATUS");
@@ -270,8 +270,8 @@ export class ResidentRun {
   }
 
   #written({ events, effects }: Pick<Entry, "events" | "effects">, isOver: boolean): void {
-    const held = this.#held;
-    this.#held = undefined;
+    const heldBack = this.#heldBack;
+    this.#heldBack = undefined;
     this.#ports.hub.publish(this.info, events);
     for (const effect of effects) effect();
     if (isOver) {
@@ -279,7 +279,7 @@ export class ResidentRun {
       this.#ports.onReleased(this, "over");
     }
     // Also with nothing in it: a timer that went off meanwhile was not set again.
-    else if (held) this.#advance(held.items, { signals: held.signals });
+    else if (heldBack) this.#advance(heldBack.items, { signals: heldBack.signals });
   }
 
   #unwritten(result: Exclude<WriteResult, "written">): void {
