@@ -6,7 +6,7 @@ import type { Log } from "../core/log.ts";
 import { sliced, visitEach } from "../core/sliced.ts";
 import type { DatabaseAddress } from "../database/address.ts";
 import type { TenantGate } from "../tenancy/disabled-tenants.ts";
-import { giveBackSql, signalledSql, signalsSql, straysSql, wakeSignalledSql } from "./claim-sql.ts";
+import { giveBackSql, signalledSql, signalsSql, wakeSignalledSql } from "./claim-sql.ts";
 import { Claims } from "./claims.ts";
 import { ClusterClock } from "./cluster-clock.ts";
 import type { TellCompletion } from "./completion.ts";
@@ -26,6 +26,7 @@ import type { ResidentPorts } from "./resident-ports.ts";
 import { ResidentRun } from "./resident-run.ts";
 import type { Signal } from "./signal.ts";
 import type { StepPorts } from "./step-ports.ts";
+import { Strays } from "./strays.ts";
 import { SweepLoop } from "./sweep-loop.ts";
 
 export interface EnginePorts extends Omit<LoadPorts, "pool"> {
@@ -63,8 +64,7 @@ export class Engine {
   /** Runs that were claimed before they had left here: another sweep takes them up. */
   readonly #returning = new Set<string>();
   readonly #claims: Claims;
-  /** Something failed between a run's being ours and its going on here. */
-  #mayHaveStrays = false;
+  readonly #strays: Strays;
   /** Runs whose events were refused and that were told to fail: a second refusal is not answered at once. */
   readonly #failing = new Set<string>();
   #isStopping = false;
@@ -77,6 +77,7 @@ export class Engine {
     this.#memory = memory;
     this.#slots = new ExecutorSlots(memory);
     this.#claims = new Claims({ pool: this.#pool, memory, resident: this.#resident });
+    this.#strays = new Strays({ pool: this.#pool, resident: this.#resident });
     this.#sweeps = new SweepLoop({ sweep: () => this.#sweep(), onFailed: (error) => this.#sweepFailed(error) });
     this.#membership = new Membership({
       address,
@@ -207,7 +208,7 @@ export class Engine {
     if (reason === "broken") void this.#failBroken(run.info.id);
     else this.#failing.delete(run.info.id);
     this.#slots.admit();
-    if (this.#returning.delete(run.info.id)) this.#mayHaveStrays = true;
+    if (this.#returning.delete(run.info.id)) this.#strays.note();
     else if (!this.#claims.isWorthwhile()) return;
     void this.#sweeps.sweep();
   }
@@ -220,7 +221,7 @@ export class Engine {
   }
 
   #sweepFailed(error: Error): void {
-    this.#mayHaveStrays = true;
+    this.#strays.note();
     this.#ports.log.warn({ message: error.message }, "engine.sweep_failed");
   }
 
@@ -229,11 +230,7 @@ export class Engine {
     const self = this.#membership.identity();
     if (!self) return limits.sweepMs;
     await this.#pool.query(wakeSignalledSql);
-    if (this.#mayHaveStrays) {
-      const { rows } = await this.#pool.query<{ id: string }>(straysSql, [self.nodeId, [...this.#resident.keys()]]);
-      this.#mayHaveStrays = false;
-      await this.#takeUp(rows, self.nodeId);
-    }
+    await this.#takeUp(await this.#strays.find(self.nodeId), self.nodeId);
     const claimed = await this.#claims.claim(self);
     await this.#takeUp(claimed, self.nodeId);
     // More may be due than was taken at once.
@@ -257,6 +254,8 @@ export class Engine {
   /** The run in memory, unless it is there already, has ended, or is not this node's any more. */
   #settleIn({ info, walk }: LoadedRun, nodeId: number): ResidentRun | undefined {
     const isOurs = this.#membership.identity()?.nodeId === nodeId && !this.#isStopping;
+    // The lease may be renewed yet, and the run stay ours.
+    if (!isOurs) this.#strays.note();
     if (!isOurs || this.#resident.has(info.id) || walk.run.finishedAt !== undefined) return undefined;
     const resident = new ResidentRun(this.#portsOfRun(), info, walk);
     this.#resident.set(info.id, resident);
@@ -270,11 +269,11 @@ export class Engine {
         return await this.#giveBack(id, new Error("The database refuses even the run's failure."), nodeId);
       }
       const run = (await loadRuns({ ...this.#ports, pool: this.#pool }, [id])).get(id);
-      if (run === undefined || run instanceof Error || nodeId === undefined) return;
+      if (run === undefined || run instanceof Error || nodeId === undefined) return this.#strays.note();
       this.#failing.add(id);
       this.#settleIn(run, nodeId)?.fail("internal_error", "The run could not be written down.");
     } catch (error) {
-      this.#mayHaveStrays = true;
+      this.#strays.note();
       this.#ports.log.warn({ runId: id, message: (error as Error).message }, "run.load_failed");
     }
   }
