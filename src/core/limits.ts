@@ -169,6 +169,8 @@ export const limits = {
   heldBytesMin: 64 * 1024 * 1024,
   /** How far a run's row may lag behind what the run holds in memory: smaller steps are not worth writing to the row. */
   heldLagBytes: 64 * 1024,
+  /** How long a due run that there is no room for keeps those behind it waiting, each time: most steps of what is here end by then. */
+  largeInWayMs: 5_000,
   /** What runs that are claimed at once hold together: read within `engineQueryMs` by far. */
   claimBytesMax: 64 * 1024 * 1024,
   /** A run that only waits, and for longer than this, is put out of memory until then. */

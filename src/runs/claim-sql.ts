@@ -2,15 +2,16 @@ import { limits } from "../core/limits.ts";
 
 /**
  * Takes free runs that are due, the longest waiting first: as many as hold so much together, or one that holds more. None passes one that there is
- * no room for. Of a run that an older version of this server wrote, nobody knows what it holds: outputs as large as may be.
- * $1 node, $2 epoch, $3 at most so many, $4 bytes together, $5 bytes of one.
+ * no room for, unless it is their turn to. Of a run that an older version of this server wrote, nobody knows what it holds: outputs as large as may be.
+ * $1 node, $2 epoch, $3 at most so many, $4 bytes together, $5 bytes of one, $6 whether what holds more is passed.
  */
 export const claimSql = `
 with fence as materialized (
   select id from node where id = $1 and epoch = $2 and left_at is null for key share
 ), due as materialized (
   select id, wake_at, coalesce(held_bytes, ${limits.runOutputBytesMax}) as held from run
-  where wake_at <= now() order by wake_at limit $3 for update skip locked
+  where wake_at <= now() and (not $6::boolean or coalesce(held_bytes, ${limits.runOutputBytesMax}) <= $5::float8)
+  order by wake_at limit $3 for update skip locked
 ), free as (
   select id from (select id, held, sum(held) over (order by wake_at, id) as together from due) as counted
   where together <= $4::float8 or (together = held and held <= $5::float8)

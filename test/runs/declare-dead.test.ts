@@ -37,7 +37,7 @@ async function declareDead(isGone: boolean): Promise<void> {
 const waitingSql =
   "select from pg_stat_activity where datname = current_database() and application_name = 'test' and wait_event_type = 'Lock'";
 
-const claim = (client: Pick<Client, "query">) => client.query(claimSql, [node.id, node.epoch, 10, 1e9, 1e9]);
+const claim = (client: Pick<Client, "query">) => client.query(claimSql, [node.id, node.epoch, 10, 1e9, 1e9, false]);
 
 describe("a node that is declared dead while the database is at work for it", () => {
   test("leaves nobody's run behind: what it claims with its last breath is free at once", async () => {

@@ -127,13 +127,21 @@ describe("a run that is larger than a node has memory for", () => {
 
 describe("beside runs that fill a node's memory", () => {
   /** A node whose memory is used up by one run that stays at its last step. */
-  async function fullNode() {
-    const memory = new MemoryBudget(3 * mebibyte);
+  async function fullNode(mebibytes = 3) {
+    const memory = new MemoryBudget(mebibytes * mebibyte);
     const engine = await world.engine((call) => (call.stepId === "s2" ? untilStopped(call) : large()), { memory });
     const filling = world.birth(lineOf(3));
     await engine.begin(filling);
     await world.until(async () => stepsOf(await world.events(filling.id)).includes("s2.1 RUNNING"));
     return { engine, memory, filling };
+  }
+
+  /** A run that waits for a node, of which its row says what it holds. */
+  async function leaveFree(bytes: number, at: Date): Promise<string> {
+    const birth = world.birth(lineOf(1));
+    await world.leaveFree(birth, at);
+    await world.pool.query("update run set held_bytes = $1 where id = $2", [bytes, birth.id]);
+    return birth.id;
   }
 
   test("a new run waits, and begins when there is room", async () => {
@@ -146,6 +154,19 @@ describe("beside runs that fill a node's memory", () => {
     await engine.hint([filling.id]);
     await world.ended(filling.id, waiting.id);
     await expectWhole(waiting.id, 1);
+  });
+
+  test("a run that there is no room for is not in the way of smaller ones for long", { timeout: 60_000 }, async () => {
+    const { engine, filling } = await fullNode(8);
+    const inTheWay = await leaveFree(7 * mebibyte, new Date(Date.now() - 60_000));
+    const small = await Promise.all(Array.from({ length: 3 }, () => leaveFree(10_000, new Date())));
+    await engine.wake();
+    await world.ended(...small);
+    expect(await world.head(inTheWay)).toMatchObject({ status: "QUEUED", ownerId: null });
+    expect(await world.head(filling.id)).toMatchObject({ status: "RUNNING" });
+    await world.signalCancel(filling.id);
+    await engine.hint([filling.id]);
+    await world.ended(filling.id, inTheWay);
   });
 
   test("runs that wait for room can be cancelled, and others go on elsewhere", async () => {
