@@ -1,6 +1,5 @@
 import type { Approver } from "../approvals/approver.ts";
 import { newId } from "../core/ids.ts";
-import { limits } from "../core/limits.ts";
 import type { Log } from "../core/log.ts";
 import { createOneByOne } from "../core/one-by-one.ts";
 import { createMask } from "../secrets/mask.ts";
@@ -8,6 +7,7 @@ import type { Sealer } from "../secrets/seal.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { type AcceptedRequest, acceptRequest, type LiveActionInput } from "./accept-request.ts";
 import { insertWaiting, requestPurpose, sealable } from "./ask-approval.ts";
+import { beginAsSaid } from "./begin-as-said.ts";
 import { chooseVendor } from "./choose-vendor.ts";
 import { type CredentialPlan, planCredentials, plannedSecretNames, secretNamesOf } from "./credentials.ts";
 import { type DispatchResult, keepable } from "./dispatch-result.ts";
@@ -85,28 +85,15 @@ export async function dispatchLiveAction(
   return dispatch;
 }
 
-/**
- * Decides by what the tenant said last, and writes the dispatch down if it still says so; else, and for what takes a transaction of its own, by what
- * it says now.
- */
 async function decideAndBegin(ctx: OperationContext, ports: DispatchPorts, beginning: Beginning) {
   const { registry, store } = ports;
   const { request, mode } = beginning;
   const question = questionOf(ctx, registry, request);
   const circumstances = { mode, mayRedirect: mayRedirect(ctx) };
-  for (let turn = 0; ; turn += 1) {
-    const isRead = turn > 0;
-    const governance = await (isRead ? store.readGovernance(question) : store.governance(question));
+  return beginAsSaid(store, question, async (governance, expected) => {
     const decision = await decide(registry, request, { ...circumstances, governance });
-    if (!isRead && !isOneStatement(decision)) continue;
-    const expected = turn < limits.governanceChangesMax ? { question, said: governance.said } : undefined;
-    const begun = await begin(ctx, ports, { ...beginning, decision, expected });
-    if (!begun.isOutdated) return { ...begun, decision };
-  }
-}
-
-function isOneStatement(decision: Decision): boolean {
-  return decision.what === "answer" || (decision.what === "call" && !decision.call.isBounded);
+    return { ...(await begin(ctx, ports, { ...beginning, decision, expected })), decision };
+  });
 }
 
 /** Who may put another address into the credential store may as well send what is stored to one. */

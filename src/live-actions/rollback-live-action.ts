@@ -7,6 +7,7 @@ import { createMask } from "../secrets/mask.ts";
 import type { OperationContext } from "../tenancy/operation-context.ts";
 import { givenAgain } from "./accept-request.ts";
 import { insertWaiting, requestPurpose, sealable } from "./ask-approval.ts";
+import { beginAsSaid } from "./begin-as-said.ts";
 import {
   type CredentialPlan,
   type GivenCredentials,
@@ -19,7 +20,7 @@ import { hasEffect, keepable } from "./dispatch-result.ts";
 import { insertDispatch, type NewDispatch, unshared } from "./dispatch-rows.ts";
 import type { Begun } from "./dispatch-store.ts";
 import { LiveActionDispatch } from "./entities.ts";
-import { approversOf, costOf, type Governance, readGovernance } from "./governance.ts";
+import { approversOf, costOf, type Governance } from "./governance.ts";
 import type { Registered, Registry } from "./registry.ts";
 import { isBounded } from "./reserve-usage.ts";
 import { missingCredentials } from "./simulate-dispatch.ts";
@@ -86,29 +87,27 @@ interface Wanted {
   readonly reason: string | undefined;
 }
 
-/** Decides by what the tenant says now, and anew where it says something else by the time that the rollback is written down. */
 async function begin(ctx: OperationContext, ports: DispatchPorts, wanted: Wanted): Promise<LiveActionDispatch> {
-  const { em, tenantId } = ctx;
   const { rolledBack, registered } = wanted;
   const { adapter } = registered;
   const { target, params, givenCredentials } = rolledBack;
   // The same account and address as then: by the store's own ones, another system would be changed.
   const given = givenAgain(ports.registry, givenCredentials);
-  const question = { tenantId, capability: adapter.capability, secretNames: secretNamesOf(adapter, given) };
-  for (let turn = 0; ; turn += 1) {
-    const governance = await readGovernance(em, question);
-    const { policies, stored } = governance;
+  const question = {
+    tenantId: ctx.tenantId,
+    capability: adapter.capability,
+    secretNames: secretNamesOf(adapter, given),
+  };
+  const begun = await beginAsSaid(ports.store, question, async ({ policies, stored }, expected) => {
     const credentials = planCredentials(adapter, { given, stored, mayRedirect: mayRedirect(ctx) });
-    const expected = turn < limits.governanceChangesMax ? { question, said: governance.said } : undefined;
-    const begun = await write(ctx, ports, { ...wanted, given, policies, credentials, expected });
-    if (begun.isOutdated) continue;
-    const dispatch = inserted(ports, begun.dispatch);
-    if (dispatch.state !== "RUNNING") return dispatch;
-    const undo = (rolledBack.details ?? {}) as JsonObject;
-    const { sealedSecrets, since } = begun;
-    const call = { dispatch, adapter, target, params, secrets: [], credentials, sealedSecrets, undo, since };
-    return ports.performer.perform(call);
-  }
+    return { ...(await write(ctx, ports, { ...wanted, given, policies, credentials, expected })), credentials };
+  });
+  const dispatch = inserted(ports, begun.dispatch);
+  if (dispatch.state !== "RUNNING") return dispatch;
+  const undo = (rolledBack.details ?? {}) as JsonObject;
+  const { credentials, sealedSecrets, since } = begun;
+  const call = { dispatch, adapter, target, params, secrets: [], credentials, sealedSecrets, undo, since };
+  return ports.performer.perform(call);
 }
 
 interface Planned extends Wanted, Pick<Governance, "policies">, Pick<NewDispatch, "expected"> {
