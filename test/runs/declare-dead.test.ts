@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client } from "pg";
+import { Client, type Pool } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { limits } from "../../src/core/limits.ts";
 import { clientConfig } from "../../src/database/address.ts";
-import { claimSql } from "../../src/runs/claim-sql.ts";
+import { Claims } from "../../src/runs/claims.ts";
 import { declareDeadSql, joinSql } from "../../src/runs/membership-sql.ts";
-import { EngineWorld, single, tenantId } from "./engine-world.ts";
+import { EngineWorld, plentyOfMemory, single, tenantId } from "./engine-world.ts";
 
 let world: EngineWorld;
 let dying: Client;
@@ -37,14 +37,18 @@ async function declareDead(isGone: boolean): Promise<void> {
 const waitingSql =
   "select from pg_stat_activity where datname = current_database() and application_name = 'test' and wait_event_type = 'Lock'";
 
-const claim = (client: Pick<Client, "query">) => client.query(claimSql, [node.id, node.epoch, 10, 1e9, 1e9, false]);
+/** What the node claims by way of this connection. */
+function claim(pool: Pick<Pool, "query">) {
+  const { memory } = plentyOfMemory();
+  return new Claims({ pool, memory, resident: new Map() }).claim({ nodeId: node.id, epoch: node.epoch });
+}
 
 describe("a node that is declared dead while the database is at work for it", () => {
   test("leaves nobody's run behind: what it claims with its last breath is free at once", async () => {
     const birth = world.birth(single);
     await world.leaveFree(birth);
     await dying.query("begin");
-    expect((await claim(dying)).rows).toEqual([{ id: birth.id }]);
+    expect(await claim(dying)).toEqual([{ id: birth.id }]);
     await declareDead(true);
     const head = await world.head(birth.id);
     expect(head).toMatchObject({ ownerId: null, wakeAt: expect.any(Date) });
@@ -73,7 +77,7 @@ describe("a node that is declared dead while the database is at work for it", ()
     const birth = world.birth(single);
     await world.leaveFree(birth);
     for (const _ of [1, 2]) await world.pool.query(declareDeadSql({ ...node, isGone: true }));
-    expect((await claim(world.pool)).rows).toEqual([]);
+    expect(await claim(world.pool)).toEqual([]);
     const { rows } = await world.pool.query("select epoch from node");
     expect(rows).toEqual([{ epoch: node.epoch + 1 }]);
   });

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { claimSql } from "../../src/runs/claim-sql.ts";
+import { Claims } from "../../src/runs/claims.ts";
 import { joinSql } from "../../src/runs/membership-sql.ts";
 import { Strays } from "../../src/runs/strays.ts";
-import { EngineWorld, single } from "./engine-world.ts";
+import { EngineWorld, plentyOfMemory, single } from "./engine-world.ts";
 
 let world: EngineWorld;
 let nodeId: number;
@@ -18,9 +18,10 @@ beforeEach(async () => {
   nodeId = rows[0].id;
   const birth = world.birth(single);
   await world.leaveFree(birth);
-  await world.pool.query(claimSql, [nodeId, rows[0].epoch, 1, 1e9, 1e9]);
   owned = birth.id;
   resident = new Map();
+  const { memory } = plentyOfMemory();
+  await new Claims({ pool: world.pool, memory, resident }).claim({ nodeId, epoch: rows[0].epoch });
   strays = new Strays({ pool: world.pool, resident });
 });
 afterEach(() => world.reset());
