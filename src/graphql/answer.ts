@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ExecutionResult, GraphQLError } from "graphql";
 import { sendable } from "./errors.ts";
 import type { OperationRequest, Pipeline } from "./pipeline.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** The result of an operation as it is sent. */
 export interface Answer {
@@ -61,6 +62,24 @@ export function mediaTypeOf(accept = "*/*"): string | undefined {
   if (accept.includes("charset")) return undefined;
   return mediaTypes.get(accept.split(/[,;]/, 1)[0]?.trim().toLowerCase() ?? "");
 }
+
+/** Any type that yoga sends an answer as, or we do. */
+const answerType = /^(application\/(graphql-response\+json|json|\*)|multipart\/mixed|\*\/\*)$/;
+
+/** Whether there is a type to answer in. Asked before anything is done: yoga finds out when a mutation has happened, and answers nothing of it. */
+export function isAcceptable(accept: string): boolean {
+  return (accept.trim() || "*/*").split(",").some((one) => {
+    const [type = "", ...params] = one.toLowerCase().split(";");
+    const charset = params.find((param) => param.includes("charset="))?.replace(/\s/g, "");
+    return answerType.test(type.trim()) && (charset === undefined || charset === "charset=utf-8");
+  });
+}
+
+export const notAcceptable: Refusal = {
+  status: 406,
+  code: "NOT_ACCEPTABLE",
+  message: "Nothing was done: accept application/json or application/graphql-response+json, in UTF-8.",
+};
 
 interface HttpExtension {
   readonly status?: number;

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { limits } from "../core/limits.ts";
 import { type Admit, createGate, type Gate, rateRefusal } from "./admission.ts";
-import { answerMutation } from "./answer.ts";
+import { answerMutation, isAcceptable, notAcceptable } from "./answer.ts";
 import { documentOf } from "./documents.ts";
 import { withoutHttp } from "./errors.ts";
 import { isStream, sendEventStream } from "./event-stream.ts";
@@ -231,6 +231,7 @@ async function handleGraphql(parts: Parts, request: IncomingMessage, response: S
   };
   if (accept.includes("text/event-stream") || kind === "subscription")
     return stream(parts, { params, caller, request }, response);
+  if (!isAcceptable(accept)) return refuse(request, response, notAcceptable);
   if (kind === "query" && document) {
     if (await parts.sharedQueries.answer({ document, params, caller, request }, response)) return;
   }

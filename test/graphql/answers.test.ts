@@ -18,6 +18,7 @@ afterEach(() => edge.close());
 describe("what an answer is sent with", () => {
   const accepts = [
     undefined,
+    " ",
     "*/*",
     "application/json",
     "application/*",
@@ -78,4 +79,19 @@ describe("what an answer is sent with", () => {
     expect(answer).toMatchObject({ status: 500, errors: [{ extensions: { code: "INTERNAL" } }] });
     expect(runs).toBe(1);
   });
+
+  test.each(["image/png", "text/html", ",", "application/json;charset=latin1", "application/jsonp, application/xml"])(
+    "is a refusal before a mutation is done that nobody could be told about, with Accept %s",
+    async (accept) => {
+      let runs = 0;
+      edge.toy.boom = () => {
+        runs += 1;
+      };
+      const answer = await edge.post("mutation { boom }", undefined, { accept });
+      expect(answer).toMatchObject({ status: 406, errors: [{ extensions: { code: "NOT_ACCEPTABLE" } }] });
+      expect(runs).toBe(0);
+      const allowed = await edge.post("mutation { boom }", undefined, { accept: `${accept}, application/json` });
+      expect([allowed.status, runs]).toEqual([200, 1]);
+    },
+  );
 });
