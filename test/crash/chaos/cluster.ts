@@ -93,7 +93,7 @@ export class ChaosCluster {
   /** Who made a call, as far as it can be told. */
   callerOf(call: VendorCall): { readonly node: string; readonly isDazed: boolean } {
     const node = this.nodes.find((each) => each.made(call));
-    return { node: node?.name ?? "nobody", isDazed: node?.isDazed ?? false };
+    return { node: node?.name ?? "a process that is ending", isDazed: node?.isDazed ?? false };
   }
 
   /** Asks the database, which may be away for a while. */

@@ -10,11 +10,11 @@ export interface Connection {
 export const canSeeConnections = process.platform === "linux";
 
 /**
- * Whether the other end is known to hold the connection, as the kernel knows it: a process that ends, in whatever way, lets go of it at once, while
- * our event loop may hear of that a little later.
+ * Whether the other end is open, as the kernel knows it: a process that ends, in whatever way, lets go of it at once. Our own end hears of that when
+ * the machine comes to it, and our event loop later still.
  */
-export function isHeld(connection: Connection): boolean {
-  return rows().some((row) => isOf(row, connection.ourPort, connection.theirPort) && row.state === established);
+export function isHeld({ ourPort, theirPort }: Connection): boolean {
+  return rows().some((row) => isOf(row, theirPort, ourPort) && row.state === established && row.inode !== ofNobody);
 }
 
 /** Which of these processes holds the other end; undefined when none of them does. */
@@ -32,6 +32,8 @@ interface Row {
 
 /** @see proc_net_tcp.rst of Linux */
 const established = "01";
+/** The inode of a socket that no process has any more. */
+const ofNobody = "0";
 
 function rows(): Row[] {
   if (!canSeeConnections) return [];

@@ -103,7 +103,10 @@ export class Vendor {
     if (first.isDazed || second.isDazed) this.excusedCount += 1;
     else {
       const ms = Math.round(call.startedAt - other.startedAt);
-      this.overlaps.push(`${call.key}: ${second.node} called while the call of ${first.node}, ${ms} ms older, went on`);
+      const isOver = isHeld(other.connection) ? "" : ", and is over by now";
+      this.overlaps.push(
+        `${call.key}: ${second.node} called while the call of ${first.node}, ${ms} ms older, went on${isOver}`,
+      );
     }
   }
 
