@@ -50,7 +50,9 @@ export function createDispatchStore({ asking, ending, hasPeers }: StoreParts): D
   );
   const readGovernance = async (question: GovernanceQuestion): Promise<Governance> => {
     const governance = await read(question);
-    heard.set(keyOf(question), governance, governance.said.length);
+    const key = keyOf(question);
+    // Names that no secret has are in the key alone.
+    heard.set(key, governance, key.length + governance.said.length);
     return governance;
   };
   return {

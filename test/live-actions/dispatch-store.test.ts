@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AuditEntry } from "../../src/audit/entities.ts";
 import { newId } from "../../src/core/ids.ts";
+import { limits } from "../../src/core/limits.ts";
 import { executePrepared } from "../../src/database/statement.ts";
 import {
   completeStatement,
@@ -8,6 +9,7 @@ import {
   insertDispatches,
   type NewDispatch,
 } from "../../src/live-actions/dispatch-rows.ts";
+import { createDispatchStore } from "../../src/live-actions/dispatch-store.ts";
 import { LiveActionDispatch, LiveActionUsage } from "../../src/live-actions/entities.ts";
 import { setLiveActionPolicy } from "../../src/live-actions/set-live-action-policy.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -116,4 +118,20 @@ test("a dispatch is found by its id, whatever the table held when the plan was m
   const plan = rows.map((row: object) => Object.values(row)[0]).join("\n");
   expect(plan).toMatch(/using live_action_dispatch_pkey on live_action_dispatch d .*\s+Index Cond: \(id = given\.id\)/);
   expect(plan).not.toContain("Seq Scan on live_action_dispatch");
+});
+
+test("what is remembered of a tenant is bounded, however long the names are that it is asked about", async () => {
+  let reads = 0;
+  const asking = () => async () => {
+    reads += 1;
+    return [{ said: '{"pinnedVendorId":null,"policies":null,"stored":null}' }] as never[];
+  };
+  const store = createDispatchStore({ asking, ending: asking, hasPeers: () => false });
+  const secretName = "n".repeat(limits.governanceBytesMax / 16);
+  const question = (index: number) => ({ tenantId: "acme", capability: `c${index}`, secretNames: [secretName] });
+  for (let index = 0; index < 20; index += 1) await store.governance(question(index));
+  await store.governance(question(19));
+  expect(reads).toBe(20);
+  await store.governance(question(0));
+  expect(reads).toBe(21);
 });
