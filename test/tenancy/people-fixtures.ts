@@ -34,7 +34,7 @@ export async function openTwoProviders(): Promise<TwoProviders> {
   };
 }
 
-/** A JWT of a person, issued so many seconds from now. */
+/** A JWT of a person, issued so many seconds `ago`. */
 export function jwtOf(
   provider: IdentityProvider,
   name: string,
