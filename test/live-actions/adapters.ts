@@ -40,6 +40,14 @@ export function scriptedAdapter(
   };
 }
 
+/** Adapters of these vendors for one capability, each of which needs a secret: `acme_key` of acme. */
+export function keyedAdapters(asked: Asked[], vendorIds: readonly string[]): Adapter[] {
+  return vendorIds.map((vendorId) => {
+    const credentials = [{ name: `${vendorId}_key`, isRequired: true, isSecret: true, description: "Proves it." }];
+    return scriptedAdapter({ vendorId, asked, credentials });
+  });
+}
+
 async function succeed({ target }: AdapterCall): Promise<AdapterResult> {
   return { status: "SUCCEEDED", summary: `Isolated ${target}.`, details: { host: target }, completion: "confirmed" };
 }

@@ -11,7 +11,7 @@ import { governanceStatement } from "../../src/live-actions/governance.ts";
 import type { Tenant } from "../../src/tenancy/entities.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { makeTenant } from "../tenancy/tenancy-fixtures.ts";
-import { type Asked, scriptedAdapter } from "./adapters.ts";
+import { type Asked, keyedAdapters } from "./adapters.ts";
 import { type DispatchWorld, dispatchWorld } from "./dispatch-world.ts";
 
 const capability = "isolate_host";
@@ -20,11 +20,7 @@ let world: DispatchWorld;
 const asked: Asked[] = [];
 beforeAll(async () => {
   database = await createTestDatabase();
-  const param = (name: string) => ({ name, isRequired: true, isSecret: true, description: "" }) as const;
-  world = await dispatchWorld(
-    database.orm,
-    ["acme", "bolt"].map((vendorId) => scriptedAdapter({ vendorId, asked, credentials: [param(`${vendorId}_key`)] })),
-  );
+  world = await dispatchWorld(database.orm, keyedAdapters(asked, ["acme", "bolt"]));
 });
 afterAll(() => database.close());
 
