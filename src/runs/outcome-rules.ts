@@ -105,15 +105,17 @@ export function isRefusal({ steps }: Plan, run: RunState, step: PlanStep): boole
   });
 }
 
-/** What a live action comes to that people did not let happen. */
-const refusals: ReadonlySet<string | undefined> = new Set([
+/** What a dispatch comes to that people did not let happen. */
+export const refusals = [
   "approval_rejected",
   "approval_expired",
   "withdrawn",
   "requester_revoked",
   "requester_lost_role",
-  "timed_out",
-]);
+] as const;
+
+/** What a live action comes to that people did not let happen, or not in the time of its step. */
+const stepRefusals: ReadonlySet<string | undefined> = new Set([...refusals, "timed_out"]);
 
 /** True for what people were asked about and did not approve: of a step by itself, whatever it holds. */
 export function isRefused(step: PlanStep | undefined, state: StepState | undefined): boolean {
@@ -121,7 +123,7 @@ export function isRefused(step: PlanStep | undefined, state: StepState | undefin
     case "APPROVAL":
       return state?.status === "FAILED" || state?.status === "TIMED_OUT" || state?.status === "CANCELLED";
     case "LIVE_ACTION":
-      return state?.isFinal === true && refusals.has(state.error?.code);
+      return state?.isFinal === true && stepRefusals.has(state.error?.code);
     default:
       return false;
   }

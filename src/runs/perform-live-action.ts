@@ -4,7 +4,7 @@ import { limits } from "../core/limits.ts";
 import type { LiveActionDispatch } from "../live-actions/entities.ts";
 import type { StepRequest, StepRequestKey } from "../live-actions/step-dispatches.ts";
 import type { PlanLiveActionStep } from "../playbooks/plan.ts";
-import { unknownEffects } from "./outcome-rules.ts";
+import { refusals, unknownEffects } from "./outcome-rules.ts";
 import type { Conversation, StepOutcome, StepPorts, StepStart } from "./step-ports.ts";
 import { storableOutcome } from "./storable-outcome.ts";
 
@@ -171,14 +171,7 @@ function refused({ code, message }: DomainFailure): StepOutcome {
 const notAgain = " It is not tried again, since nobody knows whether it took effect: a person has to look.";
 
 /** Where a person has to look, or has said no: asking again is nobody's wish. */
-const final: ReadonlySet<string | null | undefined> = new Set([
-  "effect_unknown",
-  "approval_rejected",
-  "approval_expired",
-  "withdrawn",
-  "requester_revoked",
-  "requester_lost_role",
-]);
+const final: ReadonlySet<string | null | undefined> = new Set(["effect_unknown", ...refusals]);
 
 function outcomeOf(
   { liveActions }: StepPorts,
