@@ -27,7 +27,9 @@ export function createAdmission(authenticator: Authenticator, config: Config): A
     burst: limits.allFailedSignInsBurst,
     keysMax: 1,
   });
-  const suspects = createSharedTurns({ everyMs: limits.suspectsMs, callersMax: limits.suspectsAtOnceMax });
+  const createTurns = () => createSharedTurns({ everyMs: limits.suspectsMs, callersMax: limits.suspectsAtOnceMax });
+  // Apart: however many guesses one address sends, they take no turn of those who come from elsewhere.
+  const [guessers, others] = [createTurns(), createTurns()];
   const take = (key: string) => operations?.take(key) ?? 0;
 
   return async ({ authorization, address }) => {
@@ -38,7 +40,7 @@ export function createAdmission(authenticator: Authenticator, config: Config): A
     // the database. So who has not come yet is looked up all the same, with others who wait for it: nobody behind the same proxy can lock them out.
     if (isSuspect && authenticator.mayBeGuess(authorization)) {
       if (bearerToken(authorization) === undefined) return wait > 0 ? wait : failures.take(address);
-      if (!(await suspects.take())) return Math.max(wait, limits.suspectsMs);
+      if (!(await (wait > 0 ? guessers : others).take())) return Math.max(wait, limits.suspectsMs);
     }
     // Where nobody can say who it is, the operation tells why.
     const identity = await authenticator.identify(authorization).catch(() => "unavailable" as const);

@@ -130,6 +130,16 @@ describe("failed sign-ins", () => {
     expect(await ask("Bearer b", addressOf(20_000))).toBe(0);
   });
 
+  test("of one address take no place of those who come from elsewhere, also where all fail too often", async () => {
+    const { ask } = worldOf();
+    await countOf(() => ask(guess()));
+    const addresses = Array.from({ length: limits.allFailedSignInsBurst }, (_, index) => `2001:db8::${index}`);
+    await Promise.all(addresses.map((address) => ask(guess(), address)));
+    const flood = Array.from({ length: limits.suspectsAtOnceMax + 50 }, () => ask(guess()));
+    expect(await ask("Bearer b", "192.0.2.2")).toBe(0);
+    for (const wait of await Promise.all(flood)) expect(wait).toBeGreaterThan(0);
+  });
+
   test("that can be no token take nobody's place", async () => {
     const { ask, looked } = worldOf();
     await countOf(() => ask(guess()));

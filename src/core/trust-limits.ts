@@ -62,7 +62,7 @@ export const trustLimits = {
   /** The same of all addresses together, on one node: who guesses may have many. */
   allFailedSignInsBurst: 1_200,
   allFailedSignInsPerMinute: 1_200,
-  /** Beyond that, tokens that a node has not seen lately are looked up together so often, by two statements, and so many at once: a thousand a second. */
+  /** Beyond that, tokens that a node has not seen lately are looked up together so often, by two statements, and so many at once: a thousand a second, and as many of addresses that do not fail themselves. */
   suspectsMs: 250,
   suspectsAtOnceMax: 250,
 
