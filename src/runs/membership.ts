@@ -1,5 +1,6 @@
 import { Client, type QueryResult } from "pg";
 import { limits } from "../core/limits.ts";
+import { isLockTimeout } from "../core/lock-timeout.ts";
 import type { Log } from "../core/log.ts";
 import { clientConfig, type DatabaseAddress } from "../database/address.ts";
 import type { ClusterClock } from "./cluster-clock.ts";
@@ -207,7 +208,7 @@ export class Membership {
     try {
       await watcher.query("select pg_advisory_lock_shared($1, $2)", [nodeLockClass, next.id]);
     } catch (error) {
-      if ((error as { code?: string }).code === lockNotAvailable) return;
+      if (isLockTimeout(error)) return;
       throw error;
     }
     await watcher.query("select pg_advisory_unlock_shared($1, $2)", [nodeLockClass, next.id]);
@@ -244,9 +245,6 @@ export class Membership {
     await client?.end().catch(() => undefined);
   }
 }
-
-/** SQLSTATE of a lock_timeout. */
-const lockNotAvailable = "55P03";
 
 async function postmasterStart(client: Client): Promise<string> {
   const { rows } = await client.query("select pg_postmaster_start_time()::text as started");
