@@ -41,7 +41,17 @@ function problemsOfEnd({ playbook, status, dryRun, events }: RunRecord): string[
   const isTooLate = told && !events.some(({ type, sequence }) => type === "STEP_STATUS" && sequence > told.sequence);
   const asTold = told?.type === "NOTICE" ? [stops.get(told.code) ?? ""] : [];
   const expected = told && !isTooLate ? asTold : [...asTold, ...own];
-  return expected.includes(status) ? [] : [`it ended ${status} instead of ${expected.join(" or ")}`];
+  if (expected.includes(status)) return [];
+  return [`it ended ${status} instead of ${expected.join(" or ")}${reasonsOf(events)}`];
+}
+
+/** Why its steps failed that did, in words. */
+function reasonsOf(events: readonly RunEvent[]): string {
+  const reasons = events.flatMap((event) => {
+    const isFailure = event.type === "STEP_STATUS" && event.error !== undefined;
+    return isFailure ? [`${event.stepId}.${event.attempt} ${event.error?.code} ${event.error?.message}`] : [];
+  });
+  return reasons.length > 0 ? ` (${reasons.join("; ")})` : "";
 }
 
 const stops: ReadonlyMap<string, string> = new Map([
