@@ -25,8 +25,8 @@ export function sendAnswer(response: ServerResponse, mediaType: string, { bytes,
 }
 
 /**
- * Runs a mutation and answers it as yoga would, without the requests and responses of the Fetch API in between, which take a fourth of the
- * processor time of one that does little else. One whose answer can't be written is not run again: it has happened.
+ * Runs a mutation and answers it as yoga would, without the requests and responses of the Fetch API in between, which take a fifth of Node's time for
+ * an operation that does little else (bench/README.md). One whose answer can't be written is not run again: it has happened.
  * @returns False where yoga is to see to it; nothing was done then.
  */
 export async function answerMutation(
