@@ -41,19 +41,16 @@ export function costError(question: CostQuestion): GraphQLError | undefined {
 }
 
 /** What operations cost whatever their variables are: most of those that are sent again and again. */
-const fixedCosts = new WeakMap<OperationDefinitionNode, number>();
-const varying = new WeakSet<OperationDefinitionNode>();
+const costs = new WeakMap<OperationDefinitionNode, number | "varies">();
 
 function costOf({ schema, document, operation, variables }: CostQuestion): number | GraphQLError {
-  const known = fixedCosts.get(operation);
-  if (known !== undefined) return known;
+  const known = costs.get(operation);
+  if (typeof known === "number") return known;
   const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
   const alone = { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] } as const;
   try {
     const cost = complexityFromQuery(alone, { schema, variables }).complexity;
-    if (varying.has(operation)) return cost;
-    if (isVarying(schema, alone)) varying.add(operation);
-    else fixedCosts.set(operation, cost);
+    if (known === undefined) costs.set(operation, isVarying(schema, alone) ? "varies" : cost);
     return cost;
   } catch (error) {
     // Arguments are decoded to be weighed: an id that is none shows itself here already.
